@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from mixedscope.families.family import MeanFamily, Response, refuse
-from mixedscope.families.gamma_functions import gamma_differences
+from mixedscope.families.gamma_functions import gamma_differences, log_gamma_rest
 
 __all__ = ["NegativeBinomial1", "NegativeBinomial2", "Poisson"]
 
@@ -17,6 +17,10 @@ Floats = NDArray[np.float64]
 
 # Counts up to which a table holds sums of logarithms.
 _LONGEST = 100_000
+
+# Counts from which on the constant takes what a mean equal to the count would give, so that nothing
+# large cancels.
+_MANY = 1000.0
 
 
 class _Counts(MeanFamily):
@@ -64,14 +68,24 @@ class Poisson(_Counts):
         return np.asarray(2.0 * (special.xlogy(y, y / mean) - (y - mean)))
 
     def row_constants(self, response: Response, dispersion: float) -> Floats:
-        """Logarithms of factorials."""
-        return np.asarray(-special.gammaln(response.y + 1.0))
+        """Logarithms of factorials, large ones without what `_of_log_mean` leaves out."""
+        y = response.y
+        many = np.maximum(y, _MANY)
+        return np.where(y >= _MANY, -log_gamma_rest(many) - np.log(many), -special.gammaln(y + 1.0))
 
     def _of_log_mean(
         self, y: Floats, log_mean: Floats, dispersion: float
     ) -> tuple[Floats, Floats, Floats]:
         mean = np.exp(log_mean)
-        return y * log_mean - mean, y - mean, -mean
+        value, first = y * log_mean - mean, y - mean
+        is_many = y >= _MANY
+        if is_many.any():
+            many = y[is_many]
+            change = log_mean[is_many] - np.log(many)
+            rise = np.expm1(change)
+            value[is_many] = many * (change - rise)
+            first[is_many] = -many * rise
+        return value, first, -mean
 
     def _further(
         self, y: Floats, log_mean: Floats, dispersion: float

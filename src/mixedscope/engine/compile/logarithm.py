@@ -1,4 +1,4 @@
-"""Logarithm and exponential function, the same to Python as to compiled code.
+"""Logarithm, exponential and error function, the same to Python as to compiled code.
 
 Numpy computes its own, which may differ in the last bit from those that compiled code calls: those
 of the system's library, which Python's ``math`` calls too.
@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from mixedscope.engine.compile.compiled import Twofold
 
-__all__ = ["exp", "log", "log1p"]
+__all__ = ["erfc", "exp", "expm1", "log", "log1p"]
 
 
 class _Log(Twofold):
@@ -59,7 +59,36 @@ class _Exp(Twofold):
             return math.inf
 
 
+class _Expm1(Twofold):
+    @cached_property
+    def compiled(self) -> Any:
+        """What the compiler knows."""
+        return math.expm1
+
+    @staticmethod
+    def interpreted(x: float) -> float:
+        """Exponential function less one; infinity where that is beyond floating-point numbers."""
+        try:
+            return math.expm1(x)
+        except OverflowError:
+            return math.inf
+
+
+class _Erfc(Twofold):
+    @cached_property
+    def compiled(self) -> Any:
+        """What the compiler knows."""
+        return math.erfc
+
+    @staticmethod
+    def interpreted(x: float) -> float:
+        """Complementary error function."""
+        return math.erfc(x)
+
+
 #: For kernels.
 log = cast(Callable[[float], float], _Log())
 log1p = cast(Callable[[float], float], _Log1p())
 exp = cast(Callable[[float], float], _Exp())
+expm1 = cast(Callable[[float], float], _Expm1())
+erfc = cast(Callable[[float], float], _Erfc())

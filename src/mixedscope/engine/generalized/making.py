@@ -12,7 +12,8 @@ from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.generalized.joint import JointLaplace
 from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.generalized.quadrature import QuadratureObjective
-from mixedscope.engine.generalized.single import SingleLaplace, is_single
+from mixedscope.engine.generalized.several import SeveralLaplace
+from mixedscope.engine.generalized.single import SingleLaplace
 from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.families.family import Family, Response
 from mixedscope.families.registry import make_family
@@ -64,8 +65,10 @@ def objective_of_design(spec: ModelSpec, design: Design, family: Family) -> Lapl
     if spec.quadrature == 0:
         return JointLaplace(system, expected=is_expected)
     if spec.quadrature == 1:
-        kind = SingleLaplace if is_single(system, expected=is_expected) else LaplaceObjective
-        return kind(system, expected=is_expected)
+        for kind in (SingleLaplace, SeveralLaplace):
+            if kind.fits(system, expected=is_expected):
+                return kind(system, expected=is_expected)
+        return LaplaceObjective(system, expected=is_expected)
     return QuadratureObjective(system, spec.quadrature, expected=is_expected)
 
 

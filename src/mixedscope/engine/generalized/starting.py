@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -13,13 +14,20 @@ from mixedscope.engine.generalized.modes import Modes
 from mixedscope.engine.generalized.rows import Working, working
 from mixedscope.engine.generalized.system import GeneralizedSystem
 
-__all__ = ["generalized_linear_fit", "information_at", "moments_at"]
+__all__ = [
+    "MOST_STEPS",
+    "SETTLED",
+    "generalized_linear_fit",
+    "information_at",
+    "information_of_theta",
+    "moments_at",
+]
 
 Floats = NDArray[np.float64]
 
 #: Steps of the generalised linear model at most, and where they end, relative to the deviance.
-_STEPS: Final = 50
-_SETTLED: Final = 1e-7
+MOST_STEPS: Final = 50
+SETTLED: Final = 1e-7
 
 #: Share of the mean distance of predictors to where means end that each has at the start, and how
 #: far it is gone back for that.
@@ -53,7 +61,7 @@ def generalized_linear_fit(system: GeneralizedSystem) -> Floats:
         if not math.isfinite(rows.log_likelihood):
             coefficients = _inside(system)
             eta_now, rows = _at(system, coefficients, dispersion)
-        for _ in range(_STEPS):
+        for _ in range(MOST_STEPS):
             weight = rows.weight
             if not family.is_canonical:
                 weight = family.slopes(response, eta_now, dispersion).expected
@@ -70,7 +78,7 @@ def generalized_linear_fit(system: GeneralizedSystem) -> Floats:
             else:
                 break
             coefficients, eta_now, rows = ahead, eta_ahead, rows_ahead
-            if rows.log_likelihood - value < _SETTLED * (1.0 + abs(value)):
+            if rows.log_likelihood - value < SETTLED * (1.0 + abs(value)):
                 break
     if family.link.side:
         coefficients = _away(system, coefficients, eta_now)
@@ -174,13 +182,30 @@ def moments_at(system: GeneralizedSystem, beta: Floats) -> Floats:
 def information_at(system: GeneralizedSystem, theta: Floats, modes: Modes) -> tuple[Floats, Floats]:
     """Expected information, times two, of theta (k, k) by factor, and of the fixed effects.
 
-    That of the working linear model: of theta ``tr(Q D Q D)`` summed over levels, Q the diagonal
-    blocks of ``Z' inv(V) Z`` and D the derivative of a covariance. After `modes` were found, whose
-    factorisation it overwrites.
+    That of the working linear model. After `modes` were found, whose factorisation it overwrites.
+    """
+    factors = system.standard_factors(theta)
+    covariances = system.modal.conditional_covariances()
+    out = information_of_theta(system, theta, covariances)
+    joint = system.joint
+    weight = np.maximum(modes.rows.weight, 0.0)
+    joint.reform(weight, modes.rows.score + weight * modes.random)
+    joint.solve(factors)
+    root = joint.fixed_factor().T @ system.basis.r
+    return out, 2.0 * root.T @ root
+
+
+def information_of_theta(
+    system: GeneralizedSystem, theta: Floats, covariances: Sequence[Floats]
+) -> Floats:
+    """Expected information, times two, of theta (k, k) by factor, of the working linear model.
+
+    ``tr(Q D Q D)`` summed over levels, Q the diagonal blocks of ``Z' inv(V) Z`` and D the
+    derivative of a covariance. ``covariances``: conditional ones (q, k, k) of the levels, per
+    grouping factor.
     """
     out = np.diag(np.full(len(theta), _FLAT))
     factors = system.standard_factors(theta)
-    covariances = system.modal.conditional_covariances()
     for term, factor, covariance in zip(system.terms, factors, covariances, strict=True):
         square = factor @ factor.T + _SMALL**2 * np.eye(term.size)
         inverse = np.linalg.inv(square)
@@ -194,9 +219,4 @@ def information_at(system: GeneralizedSystem, theta: Floats, modes: Modes) -> tu
                 value = float(np.einsum("qab,qba->", one, other))
                 at = term.theta.start + i, term.theta.start + j
                 out[at] = out[at[::-1]] = value + (_FLAT if i == j else 0.0)
-    joint = system.joint
-    weight = np.maximum(modes.rows.weight, 0.0)
-    joint.reform(weight, modes.rows.score + weight * modes.random)
-    joint.solve(factors)
-    root = joint.fixed_factor().T @ system.basis.r
-    return out, 2.0 * root.T @ root
+    return out

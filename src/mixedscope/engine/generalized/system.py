@@ -54,8 +54,6 @@ class GeneralizedSystem:
     factors : tuple of GroupColumns
     basis : FixedBasis
     offset : (n,) array
-    modal : BlockedSystem
-        Of the random effects alone, fixed effects known.
     """
 
     def __init__(self, design: Design, response: Response, family: Family) -> None:
@@ -86,14 +84,18 @@ class GeneralizedSystem:
             tuple(f.n_levels for f in self.factors),
             tuple(f.size for f in self.factors),
         )
-        self.modal = self._system(np.empty((self.n, 0)))
 
     def of_response(self, response: Response) -> GeneralizedSystem:
         """The same with another response; both work in the same memory, one at a time."""
-        _ = self.adjoint
+        _ = self.modal, self.adjoint
         other = copy(self)
         other.response = response
         return other
+
+    @cached_property
+    def modal(self) -> BlockedSystem:
+        """The system of the random effects alone, fixed effects known."""
+        return self._system(np.empty((self.n, 0)))
 
     @cached_property
     def joint(self) -> BlockedSystem:

@@ -10,49 +10,88 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.compile.compiled import part
+from mixedscope.engine.compile.compiled import inlined, part
 from mixedscope.engine.compile.logarithm import log
+from mixedscope.engine.kernels import laplace_steps
 from mixedscope.engine.kernels.elimination import cholesky_small
-from mixedscope.engine.kernels.likelihoods import SIZED, rising, rows_at, slopes_by_size
+from mixedscope.engine.kernels.laplace_steps import (
+    CHANGE,
+    ETA,
+    FIXED,
+    HALVINGS,
+    LEVERAGE,
+    LIKELIHOOD,
+    LOG_DET,
+    PENALTY,
+    SCORE,
+    SLOPE,
+    STEPS_TAKEN,
+    WEIGHT,
+    Columns,
+    Graph,
+    Work,
+)
 
 __all__ = [
-    "HALVINGS",
-    "LIKELIHOOD",
-    "LOG_DET",
-    "PARTS",
-    "PENALTY",
-    "STEPS",
+    "GAIN",
+    "MOST",
+    "ROUNDING",
+    "SETTLED",
+    "SHORTEST",
+    "SLACK",
     "derive",
     "information_at",
+    "shorter",
+    "solve_small",
     "value_at",
 ]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-#: ``z``, ``x``, ``offset`` and ``counts``, rows sorted by level.
-Columns = tuple[Floats, Floats, Floats, Floats]
-#: What of `room` in :mod:`mixedscope.engine.generalized.single` is worked in.
-Work = tuple[Floats, ...]
 
-#: Places of what an evaluation yields, and how many there are.
-LIKELIHOOD, PENALTY, LOG_DET, STEPS, HALVINGS = range(5)
-PARTS = 5
+_rows = laplace_steps.rows.call
+_changes = laplace_steps.changes.call
 
-# As in :mod:`mixedscope.engine.generalized.modes`: the decrement of all levels together at which a
-# last step is taken, what of it is rounding, most steps, shortest of them, Armijo's share.
-_SETTLED = 1e-10
-_ROUNDING = 2e-15
-_SLACK = 4e-16
-_MOST = 200
-_SHORTEST = 1e-8
-_GAIN = 1e-4
+#: As in :mod:`mixedscope.engine.generalized.modes`: the decrement of all levels together at which a
+#: last step is taken, what of it is rounding, most steps, shortest of them, Armijo's share.
+SETTLED = 1e-10
+ROUNDING = 2e-15
+SLACK = 4e-16
+MOST = 200
+SHORTEST = 1e-8
+GAIN = 1e-4
+
+# Where the number of what a dispersion changes stands.
+_CHANGES = laplace_steps.ALL.index(laplace_steps.changes)
+
+
+@inlined
+def shorter(length: float, rise: float, decrement: float) -> float:
+    """A shorter step, at the minimum of a parabola if that is anywhere."""
+    excess = rise + length * decrement
+    out = 0.25 * length
+    if np.isfinite(excess) and excess > 0.0:
+        out = 0.5 * decrement * length * length / excess
+        out = min(max(out, 0.1 * length), 0.5 * length)
+    return out
 
 
 @part
 def _information(
-    first: int, last: int, z: Floats, score: Floats, weight: Floats, u: Floats, g: Floats, h: Floats
+    first: int,
+    last: int,
+    z: Floats,
+    score: Floats,
+    weight: Floats,
+    least: float,
+    u: Floats,
+    g: Floats,
+    h: Floats,
 ) -> None:
-    """Fill `g` (k,) with the slope of the penalised log-likelihood, `h` with its information."""
+    """Fill `g` (k,) with the slope of the penalised log-likelihood, `h` with its information.
+
+    Rows that have less information than `least` count as if they had that.
+    """
     k = len(u)
     for a in range(k):
         g[a] = -u[a]
@@ -60,16 +99,17 @@ def _information(
             h[a, b] = 0.0
         h[a, a] = 1.0
     for i in range(first, last):
+        own_weight = max(weight[i], least)
         for a in range(k):
             own = z[i, a]
             g[a] += own * score[i]
-            product = own * weight[i]
+            product = own * own_weight
             for b in range(a + 1):
                 h[a, b] += product * z[i, b]
 
 
 @part
-def _solve(root: Floats, right: Floats, out: Floats) -> None:
+def solve_small(root: Floats, right: Floats, out: Floats) -> None:
     """Solve a system whose lower Cholesky factor `root` (k, k) is."""
     k = len(out)
     for a in range(k):
@@ -86,22 +126,31 @@ def _solve(root: Floats, right: Floats, out: Floats) -> None:
 
 
 @part
+def _predictor(first: int, last: int, fixed: Floats, z: Floats, u: Floats, eta: Floats) -> None:
+    """Fill linear predictors of some rows at the modes of their level."""
+    k = len(u)
+    for i in range(first, last):
+        value = fixed[i]
+        for c in range(k):
+            value += z[i, c] * u[c]
+        eta[i] = value
+
+
+@part
 def _level(
-    kind: int,
+    numbers: Ints,
     first: int,
     last: int,
-    fixed: Floats,
     z: Floats,
     y: Floats,
     counts: Floats,
-    size: float,
+    dispersion: float,
     enough: float,
     u: Floats,
     h: Floats,
     vectors: Floats,
-    score: Floats,
-    weight: Floats,
-    slope: Floats,
+    rows: Floats,
+    scratch: Floats,
 ) -> tuple[float, int, int]:
     """Find the modes `u` (k,) of a level by Newton steps from where they are.
 
@@ -110,8 +159,11 @@ def _level(
     """
     k = len(u)
     g, step, trial = vectors[0], vectors[1], vectors[2]
-    value = rows_at(
-        kind, first, last, fixed, z, u, y, counts, size, score, weight, slope
+    fixed, eta = rows[FIXED], rows[ETA]
+    score, weight, slope = rows[SCORE], rows[WEIGHT], rows[SLOPE]
+    _predictor(first, last, fixed, z, u, eta)
+    value = _rows(
+        numbers, numbers, first, last, eta, y, counts, dispersion, scratch, score, weight, slope
     )  # fmt: skip
     penalty = 0.0
     for a in range(k):
@@ -120,44 +172,47 @@ def _level(
         for a in range(k):
             u[a] = 0.0
         penalty = 0.0
-        value = rows_at(
-            kind, first, last, fixed, z, u, y, counts, size, score, weight, slope
+        _predictor(first, last, fixed, z, u, eta)
+        value = _rows(
+            numbers, numbers, first, last, eta, y, counts, dispersion, scratch, score, weight, slope
         )  # fmt: skip
     steps = halvings = 0
     is_last = not np.isfinite(value)
     while not is_last:
         steps += 1
         here = 0.5 * penalty - value
-        _information(first, last, z, score, weight, u, g, h)
-        if steps > _MOST or not cholesky_small(h):
+        _information(first, last, z, score, weight, -np.inf, u, g, h)
+        is_definite = steps <= MOST and cholesky_small(h)
+        if steps <= MOST and not is_definite:
+            # Where information is negative it counts as none: still a direction of descent.
+            _information(first, last, z, score, weight, 0.0, u, g, h)
+            is_definite = cholesky_small(h)
+        if not is_definite:
             value = np.nan
             break
-        _solve(h, g, step)
+        solve_small(h, g, step)
         decrement = 0.0
         for a in range(k):
             decrement += g[a] * step[a]
-        is_last = decrement < enough or decrement < _ROUNDING * (1.0 + abs(here))
+        is_last = decrement < enough or decrement < ROUNDING * (1.0 + abs(here))
         length = 1.0
         while True:
             penalty = 0.0
             for a in range(k):
                 trial[a] = u[a] + length * step[a]
                 penalty += trial[a] * trial[a]
-            value = rows_at(
-                kind, first, last, fixed, z, trial, y, counts, size, score, weight, slope
+            _predictor(first, last, fixed, z, trial, eta)
+            value = _rows(
+                numbers, numbers, first, last, eta, y, counts, dispersion, scratch, score, weight,
+                slope,
             )  # fmt: skip
             there = 0.5 * penalty - value
-            allowed = here - _GAIN * length * decrement + _SLACK * (1.0 + abs(here))
+            allowed = here - GAIN * length * decrement + SLACK * (1.0 + abs(here))
             if there <= allowed or (is_last and np.isfinite(there)):
                 break
             halvings += 1
-            excess = there - here + length * decrement
-            shorter = 0.25 * length
-            if np.isfinite(excess) and excess > 0.0:
-                shorter = 0.5 * decrement * length * length / excess
-                shorter = min(max(shorter, 0.1 * length), 0.5 * length)
-            length = shorter
-            if not length > _SHORTEST:
+            length = shorter(length, there - here, decrement)
+            if not length > SHORTEST:
                 value = np.nan
                 break
         for a in range(k):
@@ -165,7 +220,7 @@ def _level(
         if not np.isfinite(value):
             break
     if np.isfinite(value):
-        _information(first, last, z, score, weight, u, g, h)
+        _information(first, last, z, score, weight, -np.inf, u, g, h)
         if not cholesky_small(h):
             value = np.nan
     return value, steps, halvings
@@ -173,13 +228,13 @@ def _level(
 
 @part
 def value_at(
-    kind: int,
-    start: Ints,
+    numbers: Ints,
+    graph: Graph,
     columns: Columns,
     y: Floats,
     lam: Floats,
     gamma: Floats,
-    size: float,
+    dispersion: float,
     modes: Floats,
     work: Work,
     parts: Floats,
@@ -188,22 +243,17 @@ def value_at(
 
     Parameters
     ----------
-    kind : int
-        Family and link, see :mod:`mixedscope.engine.kernels.likelihoods`.
-    start : (q + 1,) array of int
-        First row of every level.
-    columns : tuple
-        Random-effects columns (n, k), those of the fixed effects (n, r), offset (n,), and how many
-        rows each row counts as (n,), or (0,).
+    numbers : (steps,) array of int
+        See :mod:`mixedscope.engine.kernels.laplace_steps`, as of `graph`, `columns` and `work`.
+    graph, columns : tuple
     y : (n,) array
-    lam : (k, k) array
+    lam : (k k,) array
         Covariance factor.
     gamma : (r,) array
-    size : float
+    dispersion : float
     modes : (q, k) array
         Spherical modes to begin with; overwritten by those found.
     work : tuple
-        See :func:`mixedscope.engine.generalized.single.room_of`.
     parts : (PARTS,) array
         Receives log-likelihood, penalty, log-determinant, steps and halvings.
 
@@ -212,11 +262,13 @@ def value_at(
     float
         -2 log-likelihood without the constant of the family; NaN if it could not be found.
     """
+    start = graph[0]
     z, x, offset, counts = columns
-    turned, fixed, score, weight, slope, roots, vectors, _, _ = work
+    turned, _, rows, scratch, vectors, roots, _, _ = work
     n, k = z.shape
     r = len(gamma)
     q = len(modes)
+    fixed = rows[FIXED]
     for i in range(n):
         value = offset[i]
         for j in range(r):
@@ -225,16 +277,16 @@ def value_at(
         for a in range(k):
             value = 0.0
             for c in range(a, k):
-                value += z[i, c] * lam[c, a]
+                value += z[i, c] * lam[c * k + a]
             turned[i, a] = value
     likelihood = penalty = log_det = 0.0
     most = halvings = 0
-    enough = _SETTLED / q
+    enough = SETTLED / q
     for level in range(q):
         u, h = modes[level], roots[level]
         value, steps, halved = _level(
-            kind, start[level], start[level + 1], fixed, turned, y, counts, size, enough, u, h,
-            vectors, score, weight, slope,
+            numbers, start[level], start[level + 1], turned, y, counts, dispersion, enough, u, h,
+            vectors, rows, scratch,
         )  # fmt: skip
         likelihood += value
         most = max(most, steps)
@@ -247,49 +299,51 @@ def value_at(
     parts[LIKELIHOOD] = likelihood
     parts[PENALTY] = penalty
     parts[LOG_DET] = log_det
-    parts[STEPS] = most
+    parts[STEPS_TAKEN] = most
     parts[HALVINGS] = halvings
     return penalty + log_det - 2.0 * likelihood
 
 
 @part
 def derive(
-    kind: int,
-    start: Ints,
+    numbers: Ints,
+    graph: Graph,
     columns: Columns,
     y: Floats,
-    above: Floats,
     gamma: Floats,
-    size: float,
+    dispersion: float,
     modes: Floats,
     work: Work,
     by_factor: Floats,
     by_gamma: Floats,
 ) -> float:
-    """Derive after `value_at`: fill `by_factor` (k, k) and `by_gamma` (r,), give that by log(size).
+    """Derive after `value_at`: fill `by_factor` (k k,) and `by_gamma` (r,).
 
-    ``above``: see :func:`mixedscope.engine.kernels.likelihoods.rising`.
+    Gives the derivative by the logarithm of a dispersion, if there is one, but for that of the
+    family's constant.
     """
+    start = graph[0]
     z, x, _, counts = columns
-    turned, fixed, score, weight, slope, roots, vectors, blocks, leverage = work
-    k, r = z.shape[1], len(gamma)
-    inverse, product = blocks[0], blocks[1]
+    turned, _, rows, scratch, vectors, roots, _, _ = work
+    eta, score, weight = rows[ETA], rows[SCORE], rows[WEIGHT]
+    slope, leverage = rows[SLOPE], rows[LEVERAGE]
+    k, r, q = z.shape[1], len(gamma), len(modes)
+    inverse, product = roots[q], roots[q + 1]
     right, v, of_score, of_r = vectors[0], vectors[1], vectors[2], vectors[3]
-    is_sized = kind >= SIZED
+    has_dispersion = numbers[_CHANGES] != 0
     is_counted = len(counts) > 0
-    for a in range(k):
-        for b in range(k):
-            by_factor[a, b] = 0.0
+    for a in range(k * k):
+        by_factor[a] = 0.0
     for j in range(r):
         by_gamma[j] = 0.0
-    by_size = 0.0
-    for level in range(len(modes)):
+    by_dispersion = 0.0
+    for level in range(q):
         u, root = modes[level], roots[level]
         first, last = start[level], start[level + 1]
         for b in range(k):
             for a in range(k):
                 right[a] = 1.0 if a == b else 0.0
-            _solve(root, right, inverse[b])
+            solve_small(root, right, inverse[b])
         for a in range(k):
             right[a] = of_score[a] = of_r[a] = 0.0
             for b in range(k):
@@ -309,7 +363,9 @@ def derive(
                 value = z[i, a] * weight[i]
                 for b in range(k):
                     product[a, b] += value * turned[i, b]
-        _solve(root, right, v)
+        solve_small(root, right, v)
+        if has_dispersion:
+            _changes(numbers, numbers, first, last, eta, y, dispersion, scratch)
         for i in range(first, last):
             along = 0.0
             for a in range(k):
@@ -319,30 +375,26 @@ def derive(
                 of_r[a] += z[i, a] * own
             for j in range(r):
                 by_gamma[j] += x[i, j] * own
-            if is_sized:
-                eta = fixed[i]
-                for a in range(k):
-                    eta += turned[i, a] * u[a]
-                by_value, by_score, by_weight = slopes_by_size(eta, y[i], size)
-                change = leverage[i] * by_weight + along * by_score - 2.0 * by_value
-                by_size += counts[i] * change if is_counted else change
+            if has_dispersion:
+                change = leverage[i] * scratch[CHANGE + 2, i] + along * scratch[CHANGE + 1, i]
+                change -= 2.0 * scratch[CHANGE, i]
+                by_dispersion += counts[i] * change if is_counted else change
         for a in range(k):
             for b in range(k):
                 value = 0.0
                 for c in range(k):
                     value += product[a, c] * inverse[c, b]
-                by_factor[a, b] += of_r[a] * u[b] + of_score[a] * v[b] + 2.0 * value
-    if is_sized:
-        by_size -= 2.0 * rising(above, size)[1]
-    return by_size
+                by_factor[a * k + b] += of_r[a] * u[b] + of_score[a] * v[b] + 2.0 * value
+    return by_dispersion
 
 
 @part
 def information_at(
-    start: Ints,
+    graph: Graph,
     columns: Columns,
     lam: Floats,
     places: Ints,
+    modes: Floats,
     work: Work,
     by_factor: Floats,
     by_gamma: Floats,
@@ -353,15 +405,17 @@ def information_at(
     ``Q = Z'WZ - Z'WZ Lambda inv(H) Lambda' Z'WZ`` and D the derivative of ``Lambda Lambda'``; and
     ``2 (X'WX - X'WZ Lambda inv(H) Lambda'Z'WX)``.
     """
+    start = graph[0]
     z, x, _, _ = columns
-    turned, _, _, weight, _, roots, _, _, _ = work
+    turned, _, rows, _, _, roots, _, _ = work
+    weight = rows[WEIGHT]
     k, r, p = z.shape[1], x.shape[1], len(places)
     gram, crossed, solved = np.empty((k, k)), np.empty((r, k)), np.empty((r, k))
     half, q = np.empty((k, k)), np.empty((k, k))
     changes = np.empty((p, k, k))
     by_factor.fill(0.0)
     by_gamma.fill(0.0)
-    for level in range(len(roots)):
+    for level in range(len(modes)):
         gram.fill(0.0)
         crossed.fill(0.0)
         for i in range(start[level], start[level + 1]):
@@ -379,7 +433,7 @@ def information_at(
                     by_gamma[j, m] += value * x[i, m]
         root = roots[level]
         for j in range(r):
-            _solve(root, crossed[j], solved[j])
+            solve_small(root, crossed[j], solved[j])
             for m in range(j + 1):
                 value = 0.0
                 for a in range(k):
@@ -390,7 +444,7 @@ def information_at(
             for a in range(k):
                 value = 0.0
                 for c in range(a, k):
-                    value += lam[c, a] * (gram[c, b] if c >= b else gram[b, c])
+                    value += lam[c * k + a] * (gram[c, b] if c >= b else gram[b, c])
                 for c in range(a):
                     value -= root[a, c] * half[c, b]
                 half[a, b] = value / root[a, a]
@@ -405,9 +459,9 @@ def information_at(
             for a in range(k):
                 value = 0.0
                 for c in range(k):
-                    value += q[a, c] * lam[c, column]
+                    value += q[a, c] * lam[c * k + column]
                 for b in range(k):
-                    changes[i, a, b] = q[a, row] * lam[b, column]
+                    changes[i, a, b] = q[a, row] * lam[b * k + column]
                 changes[i, a, row] += value
         for i in range(p):
             for j in range(i + 1):

@@ -1,7 +1,7 @@
-"""Searches of generalised models with one grouping factor as one compiled call, for many responses.
+"""Searches of generalised models as one compiled call, of those with one factor for many responses.
 
-Points are entries of the covariance factor, coefficients of the fixed-effects columns handed over
-and, of families that have one, the logarithm of the size.
+Points are entries of the covariance factors, coefficients of the fixed-effects columns handed over
+and, of families that have one, the logarithm of the dispersion.
 """
 
 from __future__ import annotations
@@ -9,17 +9,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.compile.compiled import compiled_kernel, kernel
+from mixedscope.engine.compile.compiled import compiled_kernel, kernel, part
 from mixedscope.engine.compile.logarithm import exp
-from mixedscope.engine.kernels.laplace import (
+from mixedscope.engine.kernels import laplace_steps
+from mixedscope.engine.kernels.elimination import cholesky_small
+from mixedscope.engine.kernels.laplace import information_at, solve_small
+from mixedscope.engine.kernels.laplace_steps import (
+    ETA,
     PARTS,
+    SCORE,
+    SLOPE,
+    WEIGHT,
     Columns,
+    Graph,
     Work,
-    derive,
-    information_at,
-    value_at,
 )
-from mixedscope.engine.kernels.likelihoods import SIZED, rising
 from mixedscope.engine.kernels.search import (
     ACCEPT,
     DECREMENT,
@@ -30,20 +34,37 @@ from mixedscope.engine.kernels.search import (
     next_trial,
 )
 
-__all__ = ["count_above", "information_of", "refit_laplace", "run_laplace"]
+__all__ = ["fit_fixed", "information_of", "refit_laplace", "run_laplace", "table_of"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_value = laplace_steps.value.call
+_rows = laplace_steps.rows.call
+_derive = laplace_steps.derive.call
+_constant = laplace_steps.constant.call
+_tally = laplace_steps.tally.call
+
+
+@part
+def _is_warm(modes: Floats) -> bool:
+    """Whether any mode to begin with is not zero."""
+    for level in range(len(modes)):
+        for a in range(modes.shape[1]):
+            if modes[level, a] != 0.0:
+                return True
+    return False
+
 
 @kernel
 def run_laplace(
-    kind: int,
-    start: Ints,
+    numbers: Ints,
+    graph: Graph,
     columns: Columns,
     y: Floats,
-    above: Floats,
+    table: Floats,
     places: Ints,
+    entries: int,
     inverse: Floats,
     tolerance: float,
     search: bool,
@@ -59,12 +80,14 @@ def run_laplace(
 
     Parameters
     ----------
-    kind, start, columns, y, modes, work
+    numbers, graph, columns, y, modes, work
         See :func:`mixedscope.engine.kernels.laplace.value_at`.
-    above : (any,) array
-        See :func:`mixedscope.engine.kernels.likelihoods.rising`; (0,) for families without size.
+    table : (any,) array
+        See :func:`table_of`.
     places : (p,) array of int
-        Where the first entries of a point stand in the flattened factor.
+        Where the first entries of a point stand in the flattened factors, one after another.
+    entries : int
+        Of all factors.
     inverse : (m, m) array
         First inverse Hessian of a search, positive definite; overwritten by the last.
     tolerance : float
@@ -78,7 +101,7 @@ def run_laplace(
         refused for its objective.
     parts : (most, PARTS) array
     values : (most,) array
-        -2 log-likelihood without the constant of the family, but for what depends on the size.
+        -2 log-likelihood without the constant of the family, but for what the dispersion changes.
 
     Returns
     -------
@@ -86,9 +109,10 @@ def run_laplace(
         How many evaluations were made, which was the last accepted (-1: none), and the Newton
         decrement there by the last inverse Hessian.
     """
-    k, r, p, m = modes.shape[1], columns[1].shape[1], len(places), points.shape[1]
-    lam, by_factor = np.zeros((k, k)), np.empty((k, k))
+    r, p, m = columns[1].shape[1], len(places), points.shape[1]
+    lam, by_factor = np.zeros(entries), np.empty(entries)
     gamma, by_gamma = np.empty(r), np.empty(r)
+    constant = np.zeros(2)
     state = np.zeros(STATE)
     state[DECREMENT] = np.inf
     direction, trial, scratch = np.empty(m), np.empty(m), np.empty((3, m))
@@ -96,29 +120,42 @@ def run_laplace(
         trial[i] = points[0, i]
     best = int(np.int64(-1))
     count = 0
-    size = 1.0
+    dispersion = 1.0
+    has_dispersion = m > p + r
     while count < len(points):
         for i in range(m):
             if search:
                 points[count, i] = trial[i]
             gradients[count, i] = np.nan
         for i in range(p):
-            lam[places[i] // k, places[i] % k] = points[count, i]
+            lam[places[i]] = points[count, i]
         for j in range(r):
             gamma[j] = points[count, p + j]
-        if kind >= SIZED:
-            size = exp(points[count, m - 1])
-        new = value_at(
-            kind, start, columns, y, lam, gamma, size, modes, work, parts[count]
-        )  # fmt: skip
-        if kind >= SIZED:
-            new -= 2.0 * rising(above, size)[0]
+        new = np.nan
+        if has_dispersion:
+            dispersion = exp(points[count, m - 1])
+        if dispersion > 0.0 and dispersion < np.inf:
+            for _ in range(2):
+                is_warm = _is_warm(modes)
+                new = _value(
+                    numbers, numbers, graph, columns, y, lam, gamma, dispersion, modes, work,
+                    parts[count],
+                )  # fmt: skip
+                if np.isfinite(new):
+                    break
+                # Modes of a point far away, or that failed, are no place to begin at.
+                for level in range(len(modes)):
+                    for a in range(modes.shape[1]):
+                        modes[level, a] = 0.0
+                if not is_warm:
+                    break
+            if has_dispersion:
+                _constant(numbers, table, dispersion, constant)
+                new -= 2.0 * constant[0]
+        else:
+            for i in range(PARTS):
+                parts[count, i] = np.nan
         values[count] = new
-        if not np.isfinite(new):
-            # Modes of a point that failed are no place to begin at.
-            for level in range(len(modes)):
-                for a in range(k):
-                    modes[level, a] = 0.0
         verdict = ACCEPT
         if search:
             verdict = accept_or_halve(new, best, points, direction, trial, state)
@@ -127,15 +164,15 @@ def run_laplace(
             break
         if verdict == RETRY or not derived or not np.isfinite(new):
             continue
-        by_size = derive(
-            kind, start, columns, y, above, gamma, size, modes, work, by_factor, by_gamma
+        by_dispersion = _derive(
+            numbers, numbers, graph, columns, y, gamma, dispersion, modes, work, by_factor, by_gamma
         )  # fmt: skip
         for i in range(p):
-            gradients[count - 1, i] = by_factor[places[i] // k, places[i] % k]
+            gradients[count - 1, i] = by_factor[places[i]]
         for j in range(r):
             gradients[count - 1, p + j] = by_gamma[j]
-        if kind >= SIZED:
-            gradients[count - 1, m - 1] = by_size
+        if has_dispersion:
+            gradients[count - 1, m - 1] = by_dispersion - 2.0 * constant[1]
         if search:
             done = next_trial(
                 new, best, count - 1, points, gradients, inverse, tolerance, direction, trial,
@@ -149,8 +186,8 @@ def run_laplace(
 
 @kernel
 def information_of(
-    kind: int,
-    start: Ints,
+    numbers: Ints,
+    graph: Graph,
     columns: Columns,
     y: Floats,
     places: Ints,
@@ -165,37 +202,104 @@ def information_of(
     At a point (m,), after its modes were found; NaN is given back where there are none.
     """
     k, p, r = modes.shape[1], len(places), len(by_gamma)
-    lam, gamma, parts = np.zeros((k, k)), np.empty(r), np.empty(PARTS)
+    lam, gamma, parts = np.zeros(k * k), np.empty(r), np.empty(PARTS)
     for i in range(p):
-        lam[places[i] // k, places[i] % k] = point[i]
+        lam[places[i]] = point[i]
     for j in range(r):
         gamma[j] = point[p + j]
-    size = exp(point[len(point) - 1]) if kind >= SIZED else 1.0
-    value = value_at(kind, start, columns, y, lam, gamma, size, modes, work, parts)
-    information_at(start, columns, lam, places, work, by_factor, by_gamma)
+    dispersion = exp(point[len(point) - 1]) if len(point) > p + r else 1.0
+    value = _value(
+        numbers, numbers, graph, columns, y, lam, gamma, dispersion, modes, work, parts
+    )  # fmt: skip
+    information_at(graph, columns, lam, places, modes, work, by_factor, by_gamma)
     return value
 
 
 @kernel
-def count_above(y: Floats, weights: Floats, above: Floats) -> None:
-    """Fill `above`, zeros, with how many of the counts `y` (n,) are larger than 0, 1, ….
+def fit_fixed(
+    numbers: Ints,
+    columns: Columns,
+    y: Floats,
+    dispersion: float,
+    work: Work,
+    settled: float,
+    most: int,
+    coefficients: Floats,
+) -> bool:
+    """Find the coefficients (r,) of the model without random effects, by Newton steps from them.
 
-    ``weights`` (n,), or (0,): how many rows each row counts as.
+    Until one gains no more than `settled` of the log-likelihood. Gives whether that was found: not
+    where there is none to begin with, or the information is not positive definite.
     """
-    for i in range(len(y)):
-        if y[i] > 0.0:
-            above[int(y[i]) - 1] += weights[i] if len(weights) > 0 else 1.0
-    for j in range(len(above) - 2, -1, -1):
-        above[j] += above[j + 1]
+    _, x, offset, counts = columns
+    rows, scratch = work[2], work[3]
+    eta, score, weight, slope = rows[ETA], rows[SCORE], rows[WEIGHT], rows[SLOPE]
+    n, r = x.shape
+    gram, g, step, trial = np.empty((r, r)), np.empty(r), np.empty(r), np.empty(r)
+    for j in range(r):
+        step[j] = 0.0
+    here = -np.inf
+    for count in range(most):
+        length = 1.0
+        while True:
+            for j in range(r):
+                trial[j] = coefficients[j] + length * step[j]
+            for i in range(n):
+                value = offset[i]
+                for j in range(r):
+                    value += x[i, j] * trial[j]
+                eta[i] = value
+            there = _rows(
+                numbers, numbers, 0, n, eta, y, counts, dispersion, scratch, score, weight, slope
+            )  # fmt: skip
+            if there >= here - 1e-12 * abs(here) and np.isfinite(there):
+                break
+            length *= 0.5
+            if count == 0 or not length > 1e-6:
+                return False
+        for j in range(r):
+            coefficients[j] = trial[j]
+        if there - here < settled * (1.0 + abs(here)):
+            return True
+        here = there
+        for j in range(r):
+            g[j] = 0.0
+            for m in range(r):
+                gram[j, m] = 0.0
+        for i in range(n):
+            for j in range(r):
+                g[j] += x[i, j] * score[i]
+                product = x[i, j] * weight[i]
+                for m in range(j + 1):
+                    gram[j, m] += product * x[i, m]
+        if not cholesky_small(gram):
+            return False
+        solve_small(gram, g, step)
+    return True
+
+
+@kernel
+def table_of(numbers: Ints, y: Floats, counts: Floats) -> Floats:
+    """What a family needs to know of responses (n,) to say what a dispersion alone adds.
+
+    ``counts`` (n,), or (0,): how many rows each row counts as.
+    """
+    table = np.zeros(0)
+    length = _tally(numbers, y, counts, table)
+    if length > 0:
+        table = np.zeros(length)
+        _tally(numbers, y, counts, table)
+    return table
 
 
 @compiled_kernel
 def refit_laplace(
-    kind: int,
-    start: Ints,
+    numbers: Ints,
+    graph: Graph,
     columns: Columns,
     responses: Floats,
     places: Ints,
+    entries: int,
     starts: Floats,
     start_inverse: Floats,
     tolerance: float,
@@ -217,20 +321,16 @@ def refit_laplace(
     decrement.
     """
     k = starts.shape[1]
-    n = responses.shape[1]
+    has_dispersion = k > len(places) + columns[1].shape[1]
     all_points, all_gradients = np.empty((most, k)), np.empty((most, k))
     all_parts, all_values = np.empty((most, PARTS)), np.empty(most)
     inverse = np.empty((k, k))
     weights = columns[3]
     for row in range(len(responses)):
         y = responses[row]
-        longest = 0
-        if kind >= SIZED:
-            for i in range(n):
-                longest = max(longest, int(y[i]))
-        above = np.zeros(longest)
-        if kind >= SIZED:
-            count_above(y, weights, above)
+        table = np.zeros(0)
+        if has_dispersion:
+            table = table_of(numbers, y, weights)
         for level in range(len(modes)):
             for a in range(modes.shape[1]):
                 modes[level, a] = 0.0
@@ -239,8 +339,8 @@ def refit_laplace(
             for j in range(k):
                 inverse[i, j] = start_inverse[i, j]
         counts[row], best, decrements[row] = run_laplace(
-            kind, start, columns, y, above, places, inverse, tolerance, True, True, modes, work,
-            all_points, all_gradients, all_parts, all_values,
+            numbers, graph, columns, y, table, places, entries, inverse, tolerance, True, True,
+            modes, work, all_points, all_gradients, all_parts, all_values,
         )  # fmt: skip
         at = max(best, 0)
         values[row] = all_values[at]

@@ -1,6 +1,7 @@
 """Log-likelihoods of single rows, with derivatives by the linear predictor, for compiled passes.
 
-Those of :mod:`mixedscope.families`, of the families and links that most data have, by number.
+Those of :mod:`mixedscope.families`: what most data have in one pass, all others by a link and by
+what the family makes of it, see :mod:`mixedscope.engine.kernels.laplace_steps`.
 """
 
 from __future__ import annotations
@@ -9,138 +10,202 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compiled import part
-from mixedscope.engine.compile.logarithm import exp, log, log1p
+from mixedscope.engine.compile.logarithm import exp, expm1, log, log1p
+from mixedscope.engine.kernels import laplace_steps
+from mixedscope.engine.kernels.laplace_steps import CHANGE, LINK, OWN
 
-__all__ = ["KINDS", "SIZED", "rising", "rows_at", "slopes_by_size"]
+__all__ = [
+    "changes_of_composed",
+    "changes_of_size",
+    "composed_rows",
+    "count_above",
+    "logistic_rows",
+    "poisson_of",
+    "poisson_rows",
+    "rising",
+    "size_rows",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-#: Family and link by number.
-KINDS = (("binomial", "logit"), ("poisson", "log"), ("nbinom2", "log"))
-#: The number from which on families have a size.
-SIZED = 2
+_link = laplace_steps.link.call
+_mean = laplace_steps.mean.call
+_own_changes = laplace_steps.own_changes.call
 
 # Numbers so small that they are, to rounding, the logarithm of one more; and the largest product
 # that another factor, 2 at most, is put to before its logarithm is taken.
 _TINY = 1e-9
 _LARGE = 1e300
+# As in :mod:`mixedscope.families.counts`.
+_MANY = 1000.0
 
 
 @part
-def rows_at(
-    kind: int,
+def logistic_rows(
+    numbers: Ints,
     first: int,
     last: int,
-    fixed: Floats,
-    z: Floats,
-    u: Floats,
+    eta: Floats,
     y: Floats,
     counts: Floats,
-    size: float,
+    dispersion: float,
+    scratch: Floats,
     score: Floats,
     weight: Floats,
     slope: Floats,
 ) -> float:
-    """Log-likelihood of some rows at ``fixed + z u``; fill their derivatives.
+    """Log-likelihood of some rows of shares of successes under the logit link; their derivatives.
 
     Parameters
     ----------
-    kind : int
-        Place in :data:`KINDS`.
+    numbers : (any,) array of int
+        Of other steps.
     first, last : int
         The rows, from and up to.
-    fixed : (n,) array
-    z : (n, k) array
-    u : (k,) array
+    eta : (n,) array
     y : (n,) array
         Of binomial families shares of successes.
     counts : (n,) or (0,) array
         How many rows each counts as, or trials; one each.
-    size : float
-        Of a negative binomial family.
+    dispersion : float
+    scratch : (any, n) array
     score, weight, slope : (n,) arrays
-        First derivative, negative second, and derivative of that.
+        Receive the first derivative, the negative second, and the derivative of that.
     """
-    k = len(u)
     is_counted = len(counts) > 0
     total, product = 0.0, 1.0
     for i in range(first, last):
-        eta = fixed[i]
-        for c in range(k):
-            eta += z[i, c] * u[c]
-        share = y[i]
-        if kind == 0:
-            e = exp(-abs(eta))
-            larger = 1.0 / (1.0 + e)
-            smaller = e * larger
-            spread = smaller * larger
-            if eta >= 0.0:
-                mean = larger
-                value = (share - 1.0) * eta
-                tilt = smaller - larger
-            else:
-                mean = smaller
-                value = share * eta
-                tilt = larger - smaller
-            one = share - mean
-            three = spread * tilt
-            if is_counted:
-                value -= e if e < _TINY else log(1.0 + e)
-            elif e < _TINY:
-                value -= e
-            else:
-                # The logarithms of many are that of their product.
-                product *= 1.0 + e
-                if not product < _LARGE:
-                    total -= log(product)
-                    product = 1.0
-        elif kind == 1:
-            spread = exp(eta)
-            value = share * eta - spread
-            one = share - spread
-            three = spread
+        at, share = eta[i], y[i]
+        e = exp(-abs(at))
+        larger = 1.0 / (1.0 + e)
+        smaller = e * larger
+        spread = smaller * larger
+        if at >= 0.0:
+            mean = larger
+            value = (share - 1.0) * at
+            tilt = smaller - larger
         else:
-            mean = exp(eta)
-            total_size = share + size
-            part_of = mean / (mean + size) if mean < _LARGE else 1.0
-            value = share * eta - total_size * log1p(mean / size)
-            one = share - total_size * part_of
-            spread = total_size * part_of * (1.0 - part_of)
-            three = spread * (1.0 - 2.0 * part_of)
+            mean = smaller
+            value = share * at
+            tilt = larger - smaller
         if is_counted:
+            value -= e if e < _TINY else log(1.0 + e)
             count = counts[i]
             total += count * value
-            score[i] = count * one
+            score[i] = count * (share - mean)
             weight[i] = count * spread
-            slope[i] = count * three
+            slope[i] = count * (spread * tilt)
+            continue
+        if e < _TINY:
+            value -= e
         else:
-            total += value
-            score[i] = one
-            weight[i] = spread
-            slope[i] = three
+            # The logarithms of many are that of their product.
+            product *= 1.0 + e
+            if not product < _LARGE:
+                total -= log(product)
+                product = 1.0
+        total += value
+        score[i] = share - mean
+        weight[i] = spread
+        slope[i] = spread * tilt
     return total - log(product)
 
 
 @part
-def slopes_by_size(eta: float, y: float, size: float) -> tuple[float, float, float]:
-    """Derivatives by the logarithm of a negative binomial size, of one row.
-
-    Of its log-likelihood but for what `rising` gives, of its score and of its weight.
-    """
-    mean = exp(eta)
-    share = mean / (mean + size) if mean < _LARGE else 1.0
-    spread = share * (1.0 - share)
-    total = y + size
-    return (
-        total * share - size * log1p(mean / size),
-        total * spread - size * share,
-        size * spread - total * spread * (1.0 - 2.0 * share),
-    )
+def poisson_of(y: float, log_mean: float, mean: float) -> tuple[float, float]:
+    """Log-likelihood of a count and its derivative by the logarithm of the mean."""
+    if y < _MANY:
+        return y * log_mean - mean, y - mean
+    change = log_mean - log(y)
+    rise = expm1(change)
+    return y * (change - rise), -y * rise
 
 
 @part
-def rising(above: Floats, size: float) -> tuple[float, float]:
+def poisson_rows(
+    numbers: Ints,
+    first: int,
+    last: int,
+    eta: Floats,
+    y: Floats,
+    counts: Floats,
+    dispersion: float,
+    scratch: Floats,
+    score: Floats,
+    weight: Floats,
+    slope: Floats,
+) -> float:
+    """Log-likelihood of some rows of counts under the log link, as `logistic_rows`."""
+    is_counted = len(counts) > 0
+    total = 0.0
+    for i in range(first, last):
+        times = counts[i] if is_counted else 1.0
+        mean = exp(eta[i])
+        value, one = poisson_of(y[i], eta[i], mean)
+        total += times * value
+        score[i] = times * one
+        weight[i] = times * mean
+        slope[i] = times * mean
+    return total
+
+
+@part
+def size_rows(
+    numbers: Ints,
+    first: int,
+    last: int,
+    eta: Floats,
+    y: Floats,
+    counts: Floats,
+    dispersion: float,
+    scratch: Floats,
+    score: Floats,
+    weight: Floats,
+    slope: Floats,
+) -> float:
+    """Log-likelihood of rows of counts of variance ``mu + mu**2 / size`` under the log link."""
+    is_counted = len(counts) > 0
+    total = 0.0
+    for i in range(first, last):
+        times = counts[i] if is_counted else 1.0
+        mean = exp(eta[i])
+        size = y[i] + dispersion
+        share = mean / (mean + dispersion) if mean < _LARGE else 1.0
+        spread = size * share * (1.0 - share)
+        total += times * (y[i] * eta[i] - size * log1p(mean / dispersion))
+        score[i] = times * (y[i] - size * share)
+        weight[i] = times * spread
+        slope[i] = times * (spread * (1.0 - 2.0 * share))
+    return total
+
+
+@part
+def changes_of_size(
+    numbers: Ints,
+    first: int,
+    last: int,
+    eta: Floats,
+    y: Floats,
+    size: float,
+    scratch: Floats,
+) -> None:
+    """Derivatives of rows of weight 1 by the logarithm of a size, of counts under the log link.
+
+    Of the log-likelihood but for what `rising` gives, of the score and of the weight.
+    """
+    for i in range(first, last):
+        mean = exp(eta[i])
+        share = mean / (mean + size) if mean < _LARGE else 1.0
+        spread = share * (1.0 - share)
+        total = y[i] + size
+        scratch[CHANGE, i] = total * share - size * log1p(mean / size)
+        scratch[CHANGE + 1, i] = total * spread - size * share
+        scratch[CHANGE + 2, i] = size * spread - total * spread * (1.0 - 2.0 * share)
+
+
+@part
+def rising(above: Floats, size: float, out: Floats) -> None:
     """Sum of ``log(1 + j / size)`` over counts and all j below, and its derivative by log(size).
 
     ``above[j]``: how many counts are larger than j.
@@ -149,4 +214,74 @@ def rising(above: Floats, size: float) -> tuple[float, float]:
     for j in range(len(above)):
         value += above[j] * log1p(j / size)
         slope -= above[j] * (j / (size + j))
-    return value, slope
+    out[0] = value
+    out[1] = slope
+
+
+@part
+def count_above(y: Floats, counts: Floats, table: Floats) -> int:
+    """Fill `table`, zeros, with how many of the counts `y` (n,) are larger than 0, 1, ….
+
+    Gives how long it has to be; a shorter one is left alone.
+    """
+    longest = 0
+    for i in range(len(y)):
+        longest = max(longest, int(y[i]))
+    if len(table) < longest:
+        return longest
+    for i in range(len(y)):
+        if y[i] > 0.0:
+            table[int(y[i]) - 1] += counts[i] if len(counts) > 0 else 1.0
+    for j in range(longest - 2, -1, -1):
+        table[j] += table[j + 1]
+    return longest
+
+
+@part
+def composed_rows(
+    numbers: Ints,
+    first: int,
+    last: int,
+    eta: Floats,
+    y: Floats,
+    counts: Floats,
+    dispersion: float,
+    scratch: Floats,
+    score: Floats,
+    weight: Floats,
+    slope: Floats,
+) -> float:
+    """Log-likelihood of rows of a family that is a function of what its link gives."""
+    _link(numbers, first, last, eta, y, scratch)
+    _mean(numbers, first, last, y, dispersion, scratch)
+    is_counted = len(counts) > 0
+    total = 0.0
+    for i in range(first, last):
+        times = counts[i] if is_counted else 1.0
+        one, two, three = scratch[LINK + 1, i], scratch[LINK + 2, i], scratch[LINK + 3, i]
+        own, second, third = scratch[OWN + 1, i], scratch[OWN + 2, i], scratch[OWN + 3, i]
+        square = one * one
+        total += times * scratch[OWN, i]
+        score[i] = times * (own * one)
+        weight[i] = -times * (second * square + own * two)
+        slope[i] = -times * (third * (square * one) + 3.0 * second * one * two + own * three)
+    return total
+
+
+@part
+def changes_of_composed(
+    numbers: Ints,
+    first: int,
+    last: int,
+    eta: Floats,
+    y: Floats,
+    dispersion: float,
+    scratch: Floats,
+) -> None:
+    """Derivatives of rows of weight 1 by the logarithm of the dispersion, after `composed_rows`."""
+    _own_changes(numbers, first, last, y, dispersion, scratch)
+    for i in range(first, last):
+        one, two = scratch[LINK + 1, i], scratch[LINK + 2, i]
+        by_first, by_second = scratch[CHANGE + 1, i], scratch[CHANGE + 2, i]
+        scratch[CHANGE + 1, i] = by_first * one
+        scratch[CHANGE + 2, i] = -(by_second * (one * one) + by_first * two)
