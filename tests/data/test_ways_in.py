@@ -152,6 +152,16 @@ def test_the_digest_of_text_is_that_of_its_characters(values: list[str | None]) 
         assert frame_digest(frame) == expected
 
 
+def test_the_digest_of_times_is_that_of_how_they_read() -> None:
+    times = ["2001-02-03", None, "2001-02-03 10:30", "1969-12-31", "2001-02-03"]
+    column = pd.Series(pd.to_datetime(pd.Series(times), format="ISO8601"))
+    read = ["2001-02-03", None, "2001-02-03 10:30:00", "1969-12-31", "2001-02-03"]
+    for kind in ("ms", "ns"):
+        found = frame_digest(pd.DataFrame({"t": column.astype(f"datetime64[{kind}]")}))
+        assert found == frame_digest(pd.DataFrame({"t": pd.Series(read, dtype="str")}))
+        assert found == frame_digest(pd.DataFrame({"t": column.astype(object)}))
+
+
 def test_dates_are_of_one_type_and_have_the_levels_that_they_read_as(tmp_path: Path) -> None:
     frame = _parquet(tmp_path)
     assert frame["day"].dtype.kind == "M"

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mixedscope.formula.expressions import column_value
+from mixedscope.formula.expressions import column_value, label_of
 
 __all__ = ["frame_digest"]
 
@@ -57,7 +57,12 @@ def frame_digest(frame: pd.DataFrame) -> str:
 
 
 def _text_of(series: pd.Series) -> pa.ChunkedArray | None:
-    """A column of text as Arrow has it; None of other columns."""
+    """A column of text as Arrow has it, or of times as they read; None of other columns."""
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind == "M":
+        codes, times = pd.factorize(series)
+        labels = pa.array([label_of(time) for time in times], pa.large_string())
+        read = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), labels)
+        return pa.chunked_array([read.cast(pa.large_string())])
     # pandas keeps `str` in Arrow's memory; a list of 25 million texts would take a minute.
     if not isinstance(series.dtype, pd.StringDtype) or series.dtype.storage != "pyarrow":
         return None

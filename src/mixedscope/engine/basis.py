@@ -121,6 +121,7 @@ def _by_cholesky(x: Floats) -> FixedBasis | None:
     is_enough = np.vdot(inverse, inverse) <= _ONCE * p
     inverse /= lengths
     q = inverse @ rows
+    del rows  # as long as the data
     if not is_enough:
         second = np.linalg.cholesky(products_of_rows(q))
         again = np.linalg.inv(second)

@@ -93,7 +93,9 @@ def read_table(path: str | os.PathLike[str], kind: TableSchema | str) -> pd.Data
             )
         _check_content(table, schema, str(path))
     # Columns of a prepared data set are the user's.
-    frame = frame_of_arrow(table) if schema.columns is None else _as_frame(table, schema)
+    frame = (
+        frame_of_arrow(table, spent=True) if schema.columns is None else _as_frame(table, schema)
+    )
     attrs: dict[Any, Any] = {"schema": wanted}
     for key, value in meta.items():
         name = key.removeprefix("mixedscope.")

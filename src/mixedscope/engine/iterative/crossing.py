@@ -221,14 +221,16 @@ def crossing_of(
         between.append(_pairs(iterated[f], behind, there, n_columns))
     del places, values
     places, values, m = _columns_of(border)
-    tail = np.vstack([basis.T, response])
-    d, own = _sums(eliminated, tail, places, values, m)
-    sums = [_sums(factor, tail, places, values, m) for factor in iterated]
-    h = m + len(tail)
+    # Side by side they would be as long as the data once more.
+    tails = (basis.T, response[None])
+    d, own = _sums(eliminated, tails, places, values, m)
+    sums = [_sums(factor, tails, places, values, m) for factor in iterated]
+    h = m + sum(map(len, tails))
     far = [rows.reshape(-1, h) for _, rows in sums]
     products = np.zeros((h, h))
     if m:
-        gather.rest_products(places, values, np.ascontiguousarray(tail.T), m, products)
+        tail = np.column_stack([basis, response])
+        gather.rest_products(places, values, tail, m, products)
     # The basis is orthonormal, and the response orthogonal to it.
     for i in range(m, h - 1):
         products[i, i] = 1.0
@@ -294,17 +296,28 @@ def _columns_of(factors: Sequence[GroupColumns]) -> tuple[NDArray[np.int32], Flo
 
 
 def _sums(
-    factor: GroupColumns, tail: Floats, places: NDArray[np.int32], values: Floats, m: int
+    factor: GroupColumns,
+    tails: Sequence[Floats],
+    places: NDArray[np.int32],
+    values: Floats,
+    m: int,
 ) -> tuple[Floats, Floats]:
-    """Cross-products of the levels of a factor with themselves (q, k, k) and with W (q, k, h)."""
+    """Cross-products of the levels of a factor with themselves (q, k, k) and with W (q, k, h).
+
+    ``tails``: rows (any, n), which are the last of W.
+    """
     q, k = factor.n_levels, factor.size
-    if k <= 2:
-        d, u = gather.level_products_narrow(factor.codes, factor.z, tail, q, None)
-    else:
-        head = np.ascontiguousarray(tail.T)
-        d, u = gather.level_products(factor.codes, factor.z, head, q, None)
-    own = np.zeros((q, k, m + len(tail)))
-    own[:, :, m:] = u.transpose(0, 2, 1)
+    d = np.empty(0)
+    own = np.zeros((q, k, m + sum(map(len, tails))))
+    first = m
+    for tail in tails:
+        if k <= 2:
+            d, u = gather.level_products_narrow(factor.codes, factor.z, tail, q, None)
+        else:
+            head = np.ascontiguousarray(tail.T)
+            d, u = gather.level_products(factor.codes, factor.z, head, q, None)
+        own[:, :, first : first + len(tail)] = u.transpose(0, 2, 1)
+        first += len(tail)
     if m:
         kernels.add_border(factor.codes, factor.z, places, values, own)
     return d, own
