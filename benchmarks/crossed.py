@@ -121,6 +121,7 @@ def _run(case: CrossedCase, settings: RunSettings, interpreters: Interpreters) -
     """One case by all its programs in turns, a row each."""
     wanted = [p for p in (_ITERATIVE, *case.programs) if p in settings.competitors]
     entries = [Entry(program) for program in wanted]
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as scratch:
         data, thetas, path = (Path(scratch, name) for name in ("data.parquet", "thetas", "job"))
         case.load().to_parquet(data, index=False)
@@ -148,7 +149,8 @@ def _run(case: CrossedCase, settings: RunSettings, interpreters: Interpreters) -
             for entry in entries:
                 entry.stop()
     found = (above or {}).get("above", {})
-    return pd.DataFrame([_row(case, e, judge, found.get(e.competitor)) for e in entries])
+    rows = [_row(case, e, judge, found.get(e.competitor)) for e in entries]
+    return pd.DataFrame(rows).assign(load=load)
 
 
 def _keep(entry: Entry, answer: Mapping[str, Any]) -> None:
@@ -252,7 +254,8 @@ on. Fits of less than 4 s were made several times (medians), others once. *Devia
 log-likelihood at the optimum less that of the exact engine, in brackets the standard error that the
 fit states. *θ off*: the exact objective at the θ found lies so far above its minimum that θ is
 about so many of its standard errors away (root of the excess), in brackets as stated. *Peak* is the
-resident size of the process, interpreter, compiled code and data included.
+resident size of the process, interpreter, compiled code and data included; *load* what the machine
+had to do when the case began, this run included.
 """
 
 _GROWTH = """\
@@ -316,7 +319,7 @@ Rows = Mapping[tuple[str, str], Mapping[Any, Any]]
 def _beside_exact(rows: Rows, cases: Sequence[str]) -> str:
     header = [
         "case", "total", "fit", "evaluations", "CG iterations", "exact total", "fit",
-        "exact / ours, fit", "deviance off", "θ off", "peak MB", "exact peak MB",
+        "exact / ours, fit", "deviance off", "θ off", "peak MB", "exact peak MB", "load",
     ]  # fmt: skip
     body = []
     for name in cases:
@@ -336,6 +339,7 @@ def _beside_exact(rows: Rows, cases: Sequence[str]) -> str:
         away = math.sqrt(max(ours["above"], 0.0))
         cells.append(f"{number(away) if is_judged else ''} ({number(ours['stated_theta'])})")
         cells += [_whole(ours["memory"]), "–" if exact is None else _whole(exact["memory"])]
+        cells.append(f"{ours['load']:.1f}")
         body.append(cells)
     return table_of(header, body)
 
@@ -344,11 +348,13 @@ def _growth(rows: Rows, cases: Sequence[str]) -> str:
     header = [
         "case", "total", "fit", "fit per M rows", "evaluations", "CG iterations",
         "stated error of the deviance", "of θ, in standard errors", "verdict", "peak MB",
-        "of it before the fit",
+        "of it before the fit", "load",
     ]  # fmt: skip
     body = []
     for name in cases:
-        case, ours = CROSSED[name], rows[name, _ITERATIVE]
+        case, ours = CROSSED[name], rows.get((name, _ITERATIVE))
+        if ours is None:
+            continue
         memory = _whole(ours["memory"])
         if case.gigabytes is not None:
             memory += _mark(ours["memory"] / 1e3, case.gigabytes, at_most=True, unit=" GB")
@@ -356,7 +362,7 @@ def _growth(rows: Rows, cases: Sequence[str]) -> str:
             [case.title, number(ours["total"]), _fit(case, ours),
              number(ours["fit"] / case.rows * 1e6), _whole(ours["evaluations"]),
              _whole(ours["iterations"]), number(ours["stated"]), number(ours["stated_theta"]),
-             ours["verdict"], memory, _whole(ours["memory_before"])]
+             ours["verdict"], memory, _whole(ours["memory_before"]), f"{ours['load']:.1f}"]
         )  # fmt: skip
     return table_of(header, body)
 
@@ -368,7 +374,7 @@ def _peers(rows: Rows, peers: pd.DataFrame) -> str:
     ]  # fmt: skip
     body = []
     for name in peers["case"].unique():
-        ours = rows[name, _ITERATIVE]
+        ours = rows.get((name, _ITERATIVE), {"total": math.nan})
         own = [(key, row) for key, row in rows.items() if key[0] == name and key[1] != _EXACT]
         for (_, program), row in own:
             if math.isnan(row["total"]):
