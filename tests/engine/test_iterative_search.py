@@ -313,6 +313,10 @@ def test_parameters_that_end_at_zero_leave_the_others_their_own_step():
     assert step[0] == -0.02
     rest = -np.linalg.solve(hessian[1:, 1:], gradient[1:] - 0.02 * hessian[1:, 0])
     np.testing.assert_allclose(step[1:], rest, rtol=1e-12)
+    # What is zero is not moved by rounding.
+    point = SimpleNamespace(x=np.array([0.0, 1.0, 0.5]), gradient=np.array([-1e-17, 2.0, -1.0]))
+    hessian[0, 1:] = hessian[1:, 0] = 1e-15
+    assert settler._bounded(hessian, point, 0.0)[0] == 0.0
     # Where nothing ends, and nothing depends on anything else, damping shortens the step.
     point = SimpleNamespace(x=np.ones(3), gradient=gradient)
     short = settler._bounded(np.diag([2.0, 4.0, 5.0]), point, 3.0)
@@ -332,7 +336,14 @@ def test_slopes_that_hardly_vary_end_where_the_exact_ones_do(formula, seed):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("formula", ["y ~ service + (1|s) + (1|d)", "y ~ (1|s) + (1|d) + (1|dept)"])
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "y ~ service + (1|s) + (1|d)",
+        "y ~ (1|s) + (1|d) + (1|dept)",
+        "y ~ service + (1 + service|s) + (1 + service|d)",
+    ],
+)
 def test_insteval_is_found_within_three_stated_errors(formula):
     model, exact, found = both(formula, fetch("lme4/InstEval"))
     told = found.certificate["probe_error"]

@@ -44,6 +44,9 @@ _AGAIN: Final = 2
 #: Least eigenvalue of the Hessian, as a share of the largest, that a step is divided by.
 _LEAST: Final = 1e-8
 
+#: Newton steps from zero that are rounding.
+_STILL: Final = 1e-8
+
 #: Standard deviations over sigma: up to which zero may be tried, and what an escape from it tries.
 _TINY: Final = 0.05
 _ESCAPE: Final = 0.1
@@ -229,8 +232,11 @@ class Settler:
         """
         assert point.gradient is not None
         x = point.x
-        is_small = (np.asarray(self._objective.lower) == 0.0) & (x > 0.0) & (x < _TINY)
-        step, free = np.zeros(len(x)), np.ones(len(x), dtype=bool)
+        ends = np.asarray(self._objective.lower) == 0.0
+        is_small = ends & (x > 0.0) & (x < _TINY)
+        # At zero the slope is zero but for rounding, which must not move anything.
+        still = np.abs(point.gradient) <= _STILL * np.abs(hessian.diagonal())
+        step, free = np.zeros(len(x)), ~(ends & (x == 0.0) & still)
         while free.any():
             own = hessian[np.ix_(free, free)]
             gradient = point.gradient[free]
