@@ -8,11 +8,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 from docs_scripts import docs_script
 
 import mixedscope as ms
 from mixedscope.core.errors import MixedscopeError
+from mixedscope.optimize.phases import label_phases
 
 ROOT = Path(__file__).parents[1]
 
@@ -38,6 +40,24 @@ def test_every_number_in_its_place_is_the_stored_one(
     text = numbers.GUIDE.read_text(encoding="utf-8")
     assert numbers.fill(text, stored) == text
     assert all(any(c.isdigit() for c in value) for value in stored.values())
+
+
+def test_numbers_of_large_models_are_those_of_their_stored_traces(stored: dict[str, str]) -> None:
+    told = docs_script("large_models").numbers()
+    assert told == {name: text for name, text in stored.items() if name.startswith("large.")}
+
+
+def test_phases_of_large_models_are_those_of_the_rule() -> None:
+    for fit in docs_script("large_models").fits():
+        trace = fit.require("trace")
+        theta = np.array([[float(v) for v in text.split()] for text in trace["theta"]])
+        directed = fit.info["optimizer"]["name"] == "auto"
+        unknown = np.full(len(trace), np.nan)
+        found = label_phases(trace["objective"].to_numpy(), theta, unknown, directed=directed)
+        # A trust radius, which is not stored, may have contracted earlier than steps show.
+        last = trace["phase"] == "fine-tuning"
+        assert (np.array(found)[last] == "fine-tuning").all()
+        assert (trace["best"].to_numpy()[last] - trace["best"].min() <= 1e-3).all()
 
 
 def test_no_result_stands_outside_its_place(numbers: ModuleType) -> None:

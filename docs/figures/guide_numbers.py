@@ -340,6 +340,8 @@ def _plus_minus(value: float, error: float) -> str:
 
 def main(results: Path) -> None:
     """Write the table and the guide."""
+    from large_models import numbers as large  # beside this script
+
     run = Run(results)
     values = (
         sleep(run)
@@ -349,6 +351,7 @@ def main(results: Path) -> None:
         | schools(run)
         | verbal(run)
         | phases(run)
+        | large()
     )
     with TABLE.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([("name", "text"), *values.items()])

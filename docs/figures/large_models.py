@@ -12,7 +12,6 @@ table.
 from __future__ import annotations
 
 import csv
-import json
 import resource
 import sys
 from pathlib import Path
@@ -62,8 +61,11 @@ def fit(ratings: int) -> list[dict[str, Any]]:
             "random_effects": found.info["dimensions"]["q"],
             "certificate_gradients": found.info["optimizer"]["certificate_evaluations"],
             "verdict": told["verdict"],
-            "probe_error": json.dumps(told["probe_error"]),
-            "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+            "probe_theta": told["probe_error"]["theta"],
+            "probe_objective": told["probe_error"]["objective"],
+            "probe_difference": told["probe_error"]["difference"],
+            "probes": told["probe_error"]["probes"],
+            "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),
         }
         columns = ("evaluation", "stage", "status", "phase", "objective", "best", "objective_se")
         for i, row in enumerate(trace[list(columns)].to_dict("records")):
@@ -108,14 +110,46 @@ def fits() -> list[FitTables]:
                 "requested": optimizer,
                 "certificate_evaluations": int(first["certificate_gradients"]),
             },
-            "certificate": {
-                "verdict": first["verdict"],
-                "probe_error": json.loads(first["probe_error"]),
-            },
+            "certificate": {"verdict": first["verdict"]},
         }
         rows = rows.reset_index(drop=True)
         out.append(FitTables(info, trace=rows, timing=rows[["evaluation", "seconds"]]))
     return out
+
+
+def numbers() -> dict[str, str]:
+    """Give what the text of the guide says of them."""
+    table = pd.read_csv(TRACES)
+    told = ms.phase_tables(fits())
+    last = told["phases"].query("phase == 'fine-tuning'")
+    last = last.assign(seconds=told["phases_timing"]["share"][last.index])
+    own = table.groupby(["optimizer", "ratings"])
+    seconds, counts = own["seconds"].sum(), own.size()
+    first, best = own["objective"].first(), own["objective"].min()
+    bobyqa = last[last["optimizer"] == "pybobyqa"]
+    ratios = seconds["pybobyqa"] / seconds["auto"]
+    return {
+        "large.ratings": _listed([f"{size / 1e6:g}" for size in SIZES]),
+        "large.users": f"{max(users for users, _ in SIZES.values()):,}",
+        "large.items": f"{max(items for _, items in SIZES.values()):,}",
+        "large.fine": _listed([f"{100 * share:.0f}" for share in bobyqa["share"]]) + "\u00a0%",
+        "large.fine-seconds": _listed([f"{100 * share:.0f}" for share in bobyqa["seconds"]])
+        + "\u00a0%",
+        "large.evaluations": _listed([str(n) for n in counts["pybobyqa"]]),
+        "large.each": _listed([f"{s:.2g}" for s in seconds["pybobyqa"] / counts["pybobyqa"]]),
+        "large.first": _listed([f"{gap:,.0f}" for gap in (first - best)["pybobyqa"]]),
+        "large.evaluations-auto": _listed([str(n) for n in counts["auto"]]),
+        "large.first-auto": _listed([f"{gap:.2g}" for gap in (first - best)["auto"]]),
+        "large.faster": f"{ratios.min():.0f} to {ratios.max():.0f}",
+        "large.error": f"{table['probe_objective'].max():.1g}",
+        "large.difference": f"{table['probe_difference'].max():.0e}".replace("e-0", "e\u2212"),
+        "large.theta": f"{table['probe_theta'].max():.5f}",
+        "large.memory": f"{table['peak_gb'].max():.1f}",
+    }
+
+
+def _listed(words: list[str]) -> str:
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def draw() -> None:

@@ -173,7 +173,7 @@ def _numbers(fits: pd.DataFrame, y: alt.Y, theme: str, *, titled: bool) -> Any:
                 {
                     "label": fits["label"],
                     "head": head,
-                    "text": [f"{int(value):,}" for value in fits[column]],
+                    "text": [_size(int(value)) for value in fits[column]],
                 }
             )
             for column, head in heads.items()
@@ -202,6 +202,11 @@ def _numbers(fits: pd.DataFrame, y: alt.Y, theme: str, *, titled: bool) -> Any:
         )
         .properties(view=alt.ViewConfig(stroke=None))
     )
+
+
+def _size(value: int) -> str:
+    """A number that a column has room for: of a hundred thousand and more in millions."""
+    return f"{value:,}" if value < 100_000 else f"{value / 1e6:.3g}\u00a0M"
 
 
 def _bars(

@@ -96,6 +96,7 @@ def phases_caption(
         + ". What follows the optimiser's own search, such as polishing, is a piece of its own. "
         "Below, the share of fine tuning and verification, with what of it follows the search, "
         "against the size of the model."
+        + (" M: millions." if (phases[["q", "n"]] >= 100_000).any(axis=None) else "")
         + ("" if timing_trend is None else " Seconds are those of a fit without compiling.")
     ]
     for optimizer in dict.fromkeys(trend["optimizer"]):
