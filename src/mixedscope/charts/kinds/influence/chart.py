@@ -78,7 +78,7 @@ def influence_chart(
             ),
             headed(
                 drawn.changes(units.sds, "share"),
-                "Standard deviations",
+                units.scales,
                 sds_sentence(units),
                 2,
             ),

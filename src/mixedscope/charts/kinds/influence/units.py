@@ -48,6 +48,12 @@ class Units:
         return "row" if self.by is None else self.by
 
     @property
+    def scales(self) -> str:
+        """What `sds` are called: standard deviations, and the dispersion by its name."""
+        others = self.sds.loc[self.sds["kind"] == "dispersion", "term"]
+        return " and ".join(["Standard deviations", *dict.fromkeys(others.astype(str))])
+
+    @property
     def limit(self) -> float:
         """Twice the root of one over the number of units, from which dfbetas are large."""
         return 2.0 / math.sqrt(len(self.table))

@@ -73,8 +73,9 @@ def influence_caption(blocks: Sequence[Units], *, family: bool = False) -> str:
     text = [
         f"Estimates without each unit in turn ({'; '.join(methods)}). Cook's distance: of all "
         "fixed effects together, by their covariance. Coefficients: with all less without, over "
-        "the standard error without; beyond ±2/√units a change counts as large. Standard "
-        "deviations: with all less without, over with all. Positive: the unit makes it larger."
+        "the standard error without; beyond ±2/√units a change counts as large. "
+        f"{blocks[0].scales}: with all less without, over with all. "
+        "Positive: the unit makes it larger."
     ]
     for units in blocks:
         missing = int(units.table["cooks_distance"].isna().sum())

@@ -247,9 +247,12 @@ def _sentence(path: Path, paths: Sequence[Path]) -> str:
         return f"{label}As the fit leaves no variance, scaling it does nothing: all modes stay 0."
     collapsed = [f"{f['group']}, {f['collapsed']}" for f in path.info["singular"] if f["singular"]]
     if collapsed:
+        # Of families with several factors the modes have no open points to reach.
+        has_ends = not (path.has_family and len(path.groups) > 1)
+        reached = ", so that these lines do not reach the open points" * has_ends
         words.append(
             f"The fit is singular ({'; '.join(collapsed)}): scaling keeps a collapsed direction "
-            "collapsed, so that these lines do not reach the open points."
+            f"collapsed{reached}."
         )
     if path.has_truth:
         words.append(
