@@ -41,9 +41,7 @@ class Shown:
             "g": self.fit.influence("g", method=method),
             "row": self.fit.influence(method=method),
         }
-        self.tables = [
-            FitTables(self.fit.info, studies=dict(one.tables)) for one in self.found.values()
-        ]
+        self.tables = [FitTables({}, studies=dict(one.tables)) for one in self.found.values()]
 
     def without(self, level: str) -> ms.GeneralizedFit:
         """The fit to all other levels."""

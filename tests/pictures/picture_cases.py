@@ -46,6 +46,8 @@ SINGULAR, APART = TABLES / "singular", TABLES / "apart"
 DRAWN = TABLES / "drawn"
 #: Of 0 and 1, some levels with outcomes that are all alike; one with intercepts only.
 CHOICES, LEVELS = TABLES / "choices", TABLES / "levels"
+#: Of persons that answer items, and counts that vary more than a Poisson's.
+ANSWERS, VISITS = TABLES / "answers", TABLES / "visits"
 
 
 def _made(name: str) -> dict[str, pd.DataFrame]:
@@ -79,8 +81,12 @@ CASES: Mapping[str, Callable[[], Any]] = {
     "residuals": lambda: charts.residuals(FULL),
     "panels-choices": lambda: charts.panels(CHOICES, "g"),
     "residuals-choices": lambda: charts.residuals(CHOICES),
+    "check-answers": lambda: charts.check(ANSWERS),
+    "check-visits": lambda: charts.check(VISITS),
     "splom": lambda: charts.splom(SINGULAR),
     "influence": lambda: charts.influence(_made("influence")),
+    "influence-answers": lambda: charts.influence(_made("answers-influence")),
+    "influence-visits": lambda: charts.influence(_made("visits-influence")),
     "shrinkage": lambda: charts.shrinkage(FULL, ZERO, "g"),
     "shrinkage-theta": lambda: charts.shrinkage(
         FULL, ZERO, group="g", reference="theta", scale="coef"
@@ -101,6 +107,8 @@ CASES: Mapping[str, Callable[[], Any]] = {
     "theta": lambda: charts.theta(FULL),
     "explorer": lambda: charts.explorer(FULL, ZERO),
     "pooling": lambda: charts.pooling(FULL, ZERO),
+    "pooling-answers": lambda: charts.pooling(ANSWERS),
+    "pooling-visits": lambda: charts.pooling(VISITS),
     "principal": lambda: charts.principal(SINGULAR),
     "principal-beside": lambda: charts.principal([SINGULAR, APART]),
     "lens": lambda: charts.lens(FULL, ZERO),
@@ -126,6 +134,8 @@ CASES: Mapping[str, Callable[[], Any]] = {
     "profiledensity": lambda: charts.profiledensity(DRAWN),
     "profilepairs": lambda: charts.profilepairs(DRAWN),
     "crossvalidation": lambda: charts.crossvalidation(_made("crossvalidation")),
+    "crossvalidation-answers": lambda: charts.crossvalidation(_made("answers-crossvalidation")),
+    "crossvalidation-visits": lambda: charts.crossvalidation(_made("visits-crossvalidation")),
     "sweep-line": lambda: _sweep(),
     "sweep-area": lambda: _sweep(kind="area", y="phase_share", colour="phase", facet="optimizer"),
     "sweep-heat": lambda: _sweep(kind="heat", rows="optimizer", colour=None, y="singular"),

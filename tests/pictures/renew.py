@@ -17,6 +17,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
+from family_cases import answers, visits  # noqa: E402
 from picture_cases import APPROVED, CASES, SPECS, TABLES, digest, picture, specification  # noqa: E402
 
 import mixedscope as ms  # noqa: E402
@@ -66,6 +67,26 @@ def choices(structure: str) -> ms.GeneralizedFit:
     return fit
 
 
+def made_of_families() -> None:
+    """Fit choices of persons to items and counts, and store what charts of them read."""
+    for name, rows, formula, family in (
+        ("answers", answers(), "y ~ x + w + (1 | g) + (1 | h)", "binomial"),
+        ("visits", visits(), "y ~ x + w + (1 | g)", "poisson"),
+    ):
+        fit = ms.glmer(formula, rows, family)
+        for study in ("residuals", "check", "pooling"):
+            fit.study(study)
+        fit.save(TABLES / name)
+        for what, tables in (
+            ("influence", fit.influence("g").tables),
+            ("crossvalidation", ms.cross_validate(fit.model).tables),
+        ):
+            folder = TABLES / f"{name}-{what}"
+            folder.mkdir(exist_ok=True)
+            for one, table in tables.items():
+                table.to_parquet(folder / f"{one}.parquet", index=False)
+
+
 def drawn() -> ms.Fit:
     """Draw from and profile a fit of which one standard deviation may well be zero."""
     fit = ms.LinearMixedModel("y ~ 1 + x + (1 + z | g)", data(), structure="zerocorr").fit()
@@ -110,6 +131,7 @@ def make_tables() -> None:
     drawn().save(TABLES / "drawn")
     for folder, structure in (("choices", "full"), ("levels", "intercept")):
         choices(structure).save(TABLES / folder, studies=True)
+    made_of_families()
     draws = fits["full"].parametric_bootstrap(200, seed=4)
     intervals = {
         "profile_intervals": fits["full"].profile().confint().assign(level=0.95),

@@ -60,6 +60,7 @@ _OBSERVED: Final = Style({"strokeWidth": 1.8}, color="mode")
 _DISTRIBUTIONS: Final = (
     ("{}", "density"), ("{}", "rows"), ("population mean of {}", "share of successes"),
 )  # fmt: skip
+_VALUES: Final = 1
 _SHARES: Final = 2
 #: Values and bins that are not densities have points.
 _POINTS: Final = Style({"filled": True, "size": 22, "opacity": 1}, color="mode")
@@ -138,13 +139,17 @@ def _density(sheet: ResidualPanels, numbers: Mapping[str, float]) -> Any:
     response = short_response(sheet.fit)
     across, upwards = _DISTRIBUTIONS[shown]
     x = _x("response", across.format(response))
+    # Of rows there are whole numbers, which `g` would write as powers of ten.
+    ticks: dict[str, Any] = (
+        {"format": ",d", "tickMinStep": 1} if shown == _VALUES else {"format": "~g"}
+    )
 
     def y(field: str) -> alt.Y:
         return alt.Y(
             field=field,
             type="quantitative",
             scale=alt.Scale(zero=shown != _SHARES, nice=False),
-            axis=alt.Axis(title=upwards, tickCount=4, format="~g"),
+            axis=alt.Axis(title=upwards, tickCount=4, **ticks),
         )
 
     return layered(

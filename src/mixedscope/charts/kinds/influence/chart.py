@@ -16,7 +16,6 @@ from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.legend import title_lines
-from mixedscope.charts.common.link_scale import is_generalized
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.sheet import headline, inner, is_narrow
 from mixedscope.charts.common.theme import ink
@@ -92,10 +91,7 @@ def influence_chart(
                 )
             )
     rows.append(mark_key(_key(theme), width=inner() - units_room, theme=theme))
-    title, caption = (
-        influence_title(blocks),
-        influence_caption(blocks, family=is_generalized(tables[0].info)),
-    )
+    title, caption = influence_title(blocks), influence_caption(blocks)
     chart = data.give(in_column(*rows, spacing=20)).properties(
         title=alt.TitleParams(text=title_lines(title, headline())), description=caption
     )

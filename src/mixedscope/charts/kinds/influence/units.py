@@ -48,6 +48,11 @@ class Units:
         return "row" if self.by is None else self.by
 
     @property
+    def has_family(self) -> bool:
+        """Whether they are of a generalised model, which has no sigma among its parameters."""
+        return "sigma" not in set(self.sds["kind"])
+
+    @property
     def scales(self) -> str:
         """What `sds` are called: standard deviations, and the dispersion by its name."""
         others = self.sds.loc[self.sds["kind"] == "dispersion", "term"]

@@ -63,12 +63,9 @@ def sds_sentence(units: Units) -> str:
     )
 
 
-def influence_caption(blocks: Sequence[Units], *, family: bool = False) -> str:
-    """Say what is measured, how it was found, and what is missing.
-
-    ``family``: of a generalised model.
-    """
-    known = _OF_FAMILIES if family else _METHODS
+def influence_caption(blocks: Sequence[Units]) -> str:
+    """Say what is measured, how it was found, and what is missing."""
+    known = _OF_FAMILIES if blocks[0].has_family else _METHODS
     methods = dict.fromkeys(known.get(units.method, units.method) for units in blocks)
     text = [
         f"Estimates without each unit in turn ({'; '.join(methods)}). Cook's distance: of all "
