@@ -82,6 +82,9 @@ def test_sdist_holds_tests_and_documentation_and_no_results(built: Path) -> None
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"tests/test_build.py", "docs/guide.md", "workflow/Snakefile", "hatch_build.py"} <= names
+    pictures = set(re.findall(r'src="([^"]+)"', README))
+    assert pictures
+    assert pictures <= names
     assert [name for name in names if name.startswith("results/")] == ["results/README.md"]
     assert not [name for name in names if name.startswith((".venv", "uv.lock"))]
 
