@@ -211,10 +211,11 @@ CPU seconds; in brackets how many times ours that is, and whether it is as wante
 and 5 for glmmTMB, in total, where they take 0.05 s or more. *Total* is from formula and data frame
 to the fit, *fit* from the built model on; ours ends with the certificate, lme4 without derivatives
 at the optimum (`calc.derivs = FALSE`), glmmTMB without standard errors (`se = FALSE`); its *fit*
-records its tape. Evaluations of the objective, of ours in brackets all Newton steps to the modes.
-*Ended above ours*: our criterion of the same definition (of lme4 with the expected information,
-which is the same for canonical links; quadrature of as many points) at where the other ended, less
-our minimum of it.
+records its tape. Kernels of ours are compiled, as in a process that has fitted for half a second
+before (one that has not runs small models by Python). Evaluations of the objective, of ours in
+brackets all Newton steps to the modes. *Ended above ours*: our criterion of the same definition (of
+lme4 with the expected information, which is the same for canonical links; quadrature of as many
+points) at where the other ended, less our minimum of it.
 """
 
 
