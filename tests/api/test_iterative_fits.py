@@ -62,6 +62,7 @@ def test_blocks_and_print_say_how_it_was_solved_and_how_far_it_is_known(fit):
     assert "conjugate gradients for i, as solver='iterative' asks for" in words
     assert "32 random probes" in words
     assert "optimum to within probe error: theta is within" in str(fit)
+    assert "Solved by conjugate gradients, as solver='iterative' asks for." in str(fit)
 
 
 def test_blocks_name_all_factors_that_are_iterated():

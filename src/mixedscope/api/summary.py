@@ -285,6 +285,8 @@ def _remarks(info: Mapping[str, Any]) -> list[str]:
             "Fixed effects minimise the penalised criterion together with the conditional modes "
             "(nAGQ = 0), not the likelihood; their standard errors take covariances as known."
         )
+    if info.get("solver") == "iterative":
+        remarks.append("Solved by conjugate gradients, as solver='iterative' asks for.")
     optimizer = info["optimizer"]
     words = info["certificate"].get("words", "")
     remarks.append(

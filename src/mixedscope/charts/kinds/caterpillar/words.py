@@ -89,8 +89,12 @@ def caterpillar_caption(
         )
     if without_some(found) is not None:
         text.append(
-            f"Drawn are {drawn:,} of {levels:,} levels, of which conditional SDs were computed: "
-            "those at either end of the modes and others evenly in rank."
+            f"Drawn are {drawn:,} of {levels:,} levels, of which conditional SDs were computed"
+            + (
+                ": those at either end of the modes and others evenly in rank."
+                if len(found) == 1
+                else " in every fit."
+            )
         )
     elif drawn < levels:
         text.append(f"Drawn are {drawn:,} of {levels:,} levels, evenly in rank.")
