@@ -9,7 +9,8 @@ from bad_input import message_of
 
 import mixedscope as ms
 from mixedscope.core.errors import ModelError
-from mixedscope.engine import blocked, memory, products
+from mixedscope.engine import blocked, blocks, memory, products
+from mixedscope.engine.generalized import laplace
 
 FORMULAS = {
     "one factor": "y ~ 1 + x + (1 + x | g)",
@@ -50,6 +51,26 @@ def test_what_does_not_fit_is_refused_before_anything_is_made(name, monkeypatch)
     assert "subset=" in said
     assert ("'h' crossed with them" in said) is ("crossed" in name)
     assert ("let solver='iterative'" in said) is ("crossed" in name)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_generalised_models_are_refused_likewise(name, monkeypatch):
+    monkeypatch.setattr(memory, "_LITTLE", 0)
+    monkeypatch.setattr(memory, "_memory_of_this_machine", lambda: 1000)
+    frame = _frame().assign(y=lambda f: (f["y"] > 0).astype(int))
+    said = message_of(ModelError, lambda: ms.GeneralizedLinearMixedModel(FORMULAS[name], frame))
+    assert "of memory, and there are" in said
+
+
+def test_what_a_large_generalised_model_will_take_is_known_beforehand(monkeypatch):
+    frame = _frame().assign(y=lambda f: (f["y"] > 0).astype(int))
+    objective = ms.GeneralizedLinearMixedModel(FORMULAS["crossed"], frame).laplace
+    seconds, held = objective.workload()
+    assert seconds == 0.0
+    assert held >= memory.bytes_needed(objective.system.pattern, 1)
+    monkeypatch.setattr(blocks, "_QUICK", 1.0)
+    monkeypatch.setattr(laplace, "_DEAR", 1)
+    assert objective.workload()[0] > 0.0
 
 
 def test_a_machine_that_does_not_say_what_it_has_refuses_nothing(monkeypatch):

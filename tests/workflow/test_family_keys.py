@@ -59,6 +59,8 @@ def fault(*arguments: Any, **model: Any) -> str:
         ({"family": None, "link": "log"}, ["models.m", "'link' belongs to a family"]),
         ({"family": None, "quadrature": 3}, ["models.m", "'quadrature' belongs to a family"]),
         ({"criterion": "REML"}, ["models.m", "criterion", "Leave it out"]),
+        ({"solver": "sparse"}, ["models.m", "solver: sparse is of linear models"]),
+        ({"solver": "iterative", "quadrature": 3}, ["models.m", "solver: iterative", "quadrature"]),
         ({"tests": {"df": "satterthwaite"}}, ["models.m.tests.df", "give none, or leave it out"]),
         ({"table": {"intervals": "satterthwaite"}}, ["models.m.table.intervals", "wald, profile"]),
         ({"influence": {"method": "fixed"}}, ["models.m.influence.method", "newton or exact"]),

@@ -87,6 +87,12 @@ def lrtest(*fits: Any, refit: bool = False, draws: int = 100_000, seed: int = 0)
             generalized_ratio_table,
         )
 
+        probes = {fit.certificate.get("probe_error", {}).get("probes") for fit in generalized}
+        if _are_estimated(generalized) and len(probes) > 1:
+            raise ModelError(
+                "Likelihoods that solver='iterative' estimated are compared by the same random "
+                "probes, and these fits have different numbers of them: fit with solver='exact'."
+            )
         made = [_generalized(fit) for fit in generalized]
         if len(made) == 1:
             return ResultTable(generalized_against_none(made[0], seed=seed))
@@ -105,9 +111,20 @@ def _known(fits: Sequence[Fit]) -> list[Known | None]:
 
     Raises ModelError if some were, and others were not or by probes of other random effects.
     """
+    if not _are_estimated(fits):
+        return [None] * len(fits)
+    given = [(f.model.profiled(reml=f.reml), f.theta, f.objective, f.certificate) for f in fits]
+    return list(known_alike(given))
+
+
+def _are_estimated(fits: Sequence[Fit] | Sequence[GeneralizedFit]) -> bool:
+    """Whether likelihoods were estimated by random probes, all by those of the same columns.
+
+    Raises ModelError if some were, and others were not or by probes of other random effects.
+    """
     groups = [getattr(fit.model.system, "probed_columns", None) for fit in fits]
     if not any(groups):
-        return [None] * len(fits)
+        return False
     if len(fits) == 1:
         raise UnsuitedError(
             "A model without random effects has no likelihood that solver='iterative' could "
@@ -128,8 +145,7 @@ def _known(fits: Sequence[Fit]) -> list[Known | None]:
             "have the same second largest grouping factor (and the same large ones after it) with "
             "the same columns, or fit with solver='exact' or solver='sparse'."
         )
-    given = [(f.model.profiled(reml=f.reml), f.theta, f.objective, f.certificate) for f in fits]
-    return list(known_alike(given))
+    return True
 
 
 def _probed(columns: tuple[tuple[str, tuple[str, ...]], ...]) -> str:

@@ -48,7 +48,7 @@ NO_RANDOM: Final = "none"
 Criterion = Literal["ML", "REML"]
 CRITERIA: Final = get_args(Criterion)
 
-#: How the system of a linear model is solved (`mixedscope.engine.solvers`); auto chooses.
+#: How the system of a model is solved (`mixedscope.engine.solvers`); auto chooses.
 Solver = Literal["auto", "exact", "sparse", "iterative"]
 SOLVERS: Final = get_args(Solver)
 

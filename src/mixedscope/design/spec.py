@@ -56,7 +56,7 @@ class ModelSpec:
     quadrature : int
         Points per random effect of a level; 1 is Laplace's approximation.
     solver : {"auto", "exact", "sparse", "iterative"}
-        How the system of a linear model is solved.
+        How the system is solved. With a family there is no ``"sparse"``.
     """
 
     formula: str
@@ -89,9 +89,19 @@ class ModelSpec:
         else:
             if self.reml:
                 raise ModelError("Of a generalised model the criterion is ML: there is no REML.")
-            for name in ("sigma", "unidentified", "solver"):
+            for name in ("sigma", "unidentified"):
                 if getattr(self, name) != _DEFAULTS[name]:
                     raise ModelError(f"{name} is for linear models: leave out it or the family.")
+            if self.solver == "sparse":
+                raise ModelError(
+                    "solver='sparse' is for linear models: with a family solver is 'auto', "
+                    "'exact' or 'iterative'."
+                )
+            if self.solver == "iterative" and self.quadrature != 1:
+                raise ModelError(
+                    "solver='iterative' is for Laplace's approximation, quadrature=1, not "
+                    f"{self.quadrature}: leave out one of them."
+                )
         object.__setattr__(self, "structure", plain_name(self.structure))
         object.__setattr__(self, "contrasts", {k: _plain(v) for k, v in self.contrasts.items()})
 

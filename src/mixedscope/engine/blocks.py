@@ -224,7 +224,7 @@ def evaluation_cost(system: ProfiledSystem | BlockedSystem | SparseSystem) -> fl
     return operations
 
 
-def seconds_of_evaluation(system: ProfiledSystem) -> float:
+def seconds_of_evaluation(system: ProfiledSystem | BlockedSystem) -> float:
     """Seconds that one evaluation will take, about; 0 where it takes less than a second anyway.
 
     Its operations at the speed at which this machine, with the threads that the engine may use,

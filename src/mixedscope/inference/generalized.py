@@ -60,14 +60,18 @@ def parameter_covariance(objective: LaplaceObjective, point: Floats) -> Floats:
     NaN in the rows of parameters that take part in a direction without curvature.
     """
     point = np.asarray(point, dtype=float)
-    objective.reset()
     inverse = np.linalg.inv(objective.coordinates)
-    hessian = np.empty((len(point), len(point)))
-    for i in range(len(point)):
-        step = _STEP * inverse[:, i]
-        above = objective.evaluate_gradient(point + step)[1]
-        below = objective.evaluate_gradient(point - step)[1]
-        hessian[i] = (above - below) @ inverse / (2.0 * _STEP)
+    known = objective.second_derivatives(point)
+    hessian = (
+        np.empty((len(point), len(point))) if known is None else inverse.T @ known[1] @ inverse
+    )
+    if known is None:
+        objective.reset()
+        for i in range(len(point)):
+            step = _STEP * inverse[:, i]
+            above = objective.evaluate_gradient(point + step)[1]
+            below = objective.evaluate_gradient(point - step)[1]
+            hessian[i] = (above - below) @ inverse / (2.0 * _STEP)
     values, vectors = np.linalg.eigh((hessian + hessian.T) / 2.0)
     is_flat = values < _FLAT * float(np.abs(values).max())
     turned = inverse @ vectors
@@ -251,6 +255,8 @@ def _drawn_cubes(
 def is_quick(objective: LaplaceObjective) -> bool:
     """Whether :func:`approximation` takes no longer than some evaluations of the objective."""
     system = objective.system
+    if not objective.has_factorisation:
+        return False
     return len(system.terms) == 1 or system.n * len(system.terms) <= _QUICK
 
 

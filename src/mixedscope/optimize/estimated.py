@@ -47,6 +47,9 @@ _LEAST: Final = 1e-8
 #: Newton steps from zero that are rounding.
 _STILL: Final = 1e-8
 
+#: Least curvature along a step, as a share of what was thought, that the steps after it learn from.
+_CURVED: Final = 0.05
+
 #: Standard deviations over sigma: up to which zero may be tried, and what an escape from it tries.
 _TINY: Final = 0.05
 _ESCAPE: Final = 0.1
@@ -109,6 +112,8 @@ class Settler:
         self.probe_error: dict[str, Any] = {}
         self._of_probes = 0.0
         self._point: Point | None = None
+        #: Steps and changes of the gradient along them, for objectives that have secants.
+        self._secants: list[tuple[FloatArray, FloatArray]] = []
 
     @property
     def point(self) -> Point:
@@ -186,15 +191,25 @@ class Settler:
             self._point = point
 
     def _curvature(self) -> Curvature:
-        """Curvature by the information where we are."""
+        """Curvature where we are: by the information, or by differences of gradients."""
         point = self.point
         assert point.gradient is not None
-        return exact_curvature(point.x, point.gradient, point.gradient, self._hessian(point))
+        measured = self.problem.second_derivatives(point.x) if self._has_secants else None
+        hessian = self._hessian(point) if measured is None else measured[1]
+        return exact_curvature(point.x, point.gradient, point.gradient, hessian)
 
     def _hessian(self, point: Point) -> FloatArray:
         problem = self.problem
         theta = problem.to_theta(point.x)
-        return problem.hessian_to_x(np.asarray(self._objective.initial_hessian(theta)))
+        hessian = problem.hessian_to_x(np.asarray(self._objective.initial_hessian(theta)))
+        # What a parameter did away from zero tells nothing of zero.
+        at_zero = (np.asarray(self._objective.lower) == 0.0) & (point.x == 0.0)
+        return _with_secants(hessian, [s for s in self._secants if not s[0][at_zero].any()])
+
+    @property
+    def _has_secants(self) -> bool:
+        """Whether the information is so rough that steps learn from the gradients of others."""
+        return bool(getattr(self._objective, "has_secants", False))
 
     def _descend(self) -> Outcome:
         """Take steps until nothing is left to be gained."""
@@ -222,6 +237,8 @@ class Settler:
                     break
             else:
                 return Outcome("precision_loss", "no step lowers the objective beyond its error")
+            if self._has_secants and found.gradient is not None:
+                self._secants.append((found.x - point.x, found.gradient - point.gradient))
             self._point = found
         return Outcome("steps", f"stopped after {_STEPS} steps")
 
@@ -307,6 +324,7 @@ class Settler:
         self._note(f"{number} probes")
         self._objective.use_probes(number)
         problem.forget()
+        self._secants.clear()
         self._evaluate_here()
 
     def _make_canonical(self) -> None:
@@ -403,6 +421,20 @@ def _difference(inverse: FloatArray, covariance: FloatArray) -> float:
     values, vectors = np.linalg.eigh(inverse)
     root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
     return max(0.0, 2.0 * float(np.linalg.eigvalsh(root @ covariance @ root)[-1]))
+
+
+def _with_secants(hessian: FloatArray, secants: list[tuple[FloatArray, FloatArray]]) -> FloatArray:
+    """Teach a Hessian (k, k) what gradients did along steps: BFGS updates, the latest last.
+
+    Nocedal & Wright (2006), Numerical Optimization, eq. 6.19. Steps along which the gradient rose
+    by much less than was thought say that the Hessian was another one there.
+    """
+    for step, change in secants:
+        along = hessian @ step
+        thought, found = float(step @ along), float(step @ change)
+        if thought > 0.0 and found > _CURVED * thought:
+            hessian = hessian - np.outer(along, along) / thought + np.outer(change, change) / found
+    return hessian
 
 
 def is_estimated(objective: SmoothObjective) -> bool:

@@ -55,6 +55,13 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
         trials, as in R.
     offset : str or (n,) array, optional
         Added to the linear predictor as it is.
+    solver : {"auto", "exact", "iterative"}
+        How the system is solved: ``auto`` and ``exact`` by one dense matrix of all grouping factors
+        but the largest, and those it is nested in. ``iterative`` is for two crossed factors of
+        thousands of levels each, the smaller with one random effect per level: conditional modes
+        are exact, by conjugate gradients; the determinant, and so the objective and its slope, are
+        estimated by random probes. The print, the certificate and every row of the trace state the
+        error. ``auto`` never takes it.
 
     Raises
     ------
@@ -82,11 +89,12 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
         weights: str | ArrayLike | None = None,
         offset: str | ArrayLike | None = None,
         subset: str | ArrayLike | None = None,
+        solver: str = "auto",
     ) -> None:
         super().__init__(
             formula, data, family, link, information=information,
             quadrature=quadrature, structure=structure, contrasts=contrasts,
-            weights=weights, offset=offset, subset=subset,
+            weights=weights, offset=offset, subset=subset, solver=solver,
         )  # fmt: skip
 
     @door()

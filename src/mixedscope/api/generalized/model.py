@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 #: What a specification says of a generalised model beside its formula.
 _SAID: Final = (
     "family", "link", "information", "quadrature", "structure", "contrasts", "weights", "offset",
-    "subset",
+    "subset", "solver",
 )  # fmt: skip
 
 
@@ -54,18 +54,21 @@ class GeneralizedModel(ModelData):
         weights: str | ArrayLike | None = None,
         offset: str | ArrayLike | None = None,
         subset: str | ArrayLike | None = None,
+        solver: str = "auto",
     ) -> None:
         check_codings(contrasts)
         of_rows: dict[str, Any] = {"weights": weights, "offset": offset, "subset": subset}
         frame, parsed, of_rows = self._take(
             data, of_rows, formula=formula, structure=structure, contrasts=contrasts or {},
             family=family, link=link, information=information, quadrature=quadrature,
+            solver=solver,
         )  # fmt: skip
         self.family: Family = family_of(self._spec)
         # What the family is called here, whatever it was called, and the link that it has.
         self._spec = replace(self._spec, family=self.family.name, link=self.family.link.name)
         self.design: Design = design_of_frame(
             parsed, frame, structure=structure, contrasts=contrasts, **of_rows, of_family=True,
+            solver=solver,
         )  # fmt: skip
         warn_of(self.design.notes, stacklevel=4)
         self.laplace: LaplaceObjective = objective_of_design(self._spec, self.design, self.family)

@@ -48,6 +48,7 @@ from mixedscope.engine.generalized.starting import (
 from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.engine.group_effects import joined, numbered_apart
 from mixedscope.engine.lapack import limited_for
+from mixedscope.engine.memory import bytes_needed
 from mixedscope.engine.observations import row_forms
 
 __all__ = ["GeneralizedEvaluation", "LaplaceObjective"]
@@ -67,6 +68,9 @@ _DEAR = 200
 
 #: How often the theta of a start is halved that has no modes.
 _SHORTENED = 20
+
+#: Newton steps from the modes of a point nearby, as a rule.
+_WARM = 3.0
 
 #: Observations times grouping factors that take about a millisecond.
 _QUICK = 4000
@@ -89,11 +93,14 @@ class LaplaceObjective:
         How many of these are theta, and fixed effects.
     points : int
         Of quadrature per random effect of a level: 1.
+    has_factorisation : bool
+        Whether what needs one can be computed.
     """
 
     points = 1
+    has_factorisation = True
 
-    parts = (
+    parts: tuple[str, ...] = (
         "dispersion",
         "log_det",
         "conditional_deviance",
@@ -303,16 +310,23 @@ class LaplaceObjective:
         """Exact gradients at every row of `points` (m, k), NaN where one fails."""
         return gradients_by_row(self.evaluate_gradient, points)
 
-    def second_derivatives(self, point: Floats) -> None:
-        """Differences of gradients are all that there is."""
+    def second_derivatives(self, point: Floats) -> tuple[Floats, Floats] | None:
+        """None: differences of gradients are all that there is."""
+        return None
 
     def quasi_newton(self, point: Floats, tolerance: float, most: int) -> Any:
         """Searches are made step by step."""
 
     def workload(self) -> tuple[float, int]:
-        """Seconds of one evaluation are not known beforehand; bytes of the columns."""
-        held = sum(f.z.nbytes for f in self.system.factors) + self.system.X.nbytes
-        return 0.0, held
+        """Seconds of one evaluation of a large model, about, and bytes that the model holds."""
+        from mixedscope.engine.blocks import seconds_of_evaluation
+
+        system = self.system
+        held = sum(f.z.nbytes for f in system.factors) + system.X.nbytes
+        seconds = 0.0
+        if system.pattern.n_rest > _DEAR:
+            seconds = _WARM * seconds_of_evaluation(system.modal)
+        return seconds, held + bytes_needed(system.pattern, 1)
 
     def limited_threads(self) -> AbstractContextManager[None]:
         """Hold all linear algebra, numpy's too, to the engine's threads during a fit."""
@@ -385,6 +399,17 @@ class LaplaceObjective:
             0.5 * (np.tril(factor) * np.tril(derivative)).sum(axis=1)
             for factor, derivative in zip(factors, derivatives, strict=True)
         ]
+
+    def conditional_covariances(self, point: Floats) -> list[Floats]:
+        """Inverse of the penalised information at the modes, by level (q, k, k), internal units."""
+        self.modes_at(point)
+        made = self.system.modal.conditional_covariances()
+        self.forget()
+        return made
+
+    def known_covariances(self, point: Floats) -> list[Floats]:
+        """The same; NaN of factors whose levels are too many to compute them."""
+        return self.conditional_covariances(point)
 
     def _solve_jointly(self, point: Floats) -> tuple[Solution, list[Floats]]:
         """Solve the working linear model at the modes for random and fixed effects together."""

@@ -9,6 +9,8 @@ import numpy as np
 from mixedscope.core.errors import ModelError, suggest
 from mixedscope.design.design import Design
 from mixedscope.design.spec import ModelSpec
+from mixedscope.engine.generalized.iterative.objective import IterativeLaplace
+from mixedscope.engine.generalized.iterative.system import IterativeGeneralizedSystem
 from mixedscope.engine.generalized.joint import JointLaplace
 from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.generalized.quadrature import QuadratureObjective
@@ -60,8 +62,15 @@ def objective_of_design(spec: ModelSpec, design: Design, family: Family) -> Lapl
     """Make the objective of a generalised model of a design; the response is checked."""
     response = response_of(design, family)
     family.check(response, design.response)
-    system = GeneralizedSystem(design, response, family)
     is_expected = spec.information == "expected"
+    if spec.solver == "iterative":
+        if is_expected and not family.is_canonical:
+            raise ModelError(
+                "solver='iterative' takes the observed information: leave out information, or "
+                "solver."
+            )
+        return IterativeLaplace(IterativeGeneralizedSystem(design, response, family))
+    system = GeneralizedSystem(design, response, family)
     if spec.quadrature == 0:
         return JointLaplace(system, expected=is_expected)
     if spec.quadrature == 1:
@@ -77,7 +86,7 @@ def by_quadrature(objective: LaplaceObjective, points: int) -> QuadratureObjecti
 
     Both work in the same memory, one at a time.
     """
-    if objective.system.pattern.n_rest:
+    if not objective.has_factorisation or objective.system.pattern.n_rest:
         return None
     return QuadratureObjective(objective.system, points, expected=objective.expected)
 

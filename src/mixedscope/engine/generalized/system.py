@@ -20,6 +20,7 @@ from mixedscope.engine.generalized.products import WeightedProducts
 from mixedscope.engine.generalized.rows import LONG
 from mixedscope.engine.group_effects import GroupEffects, group_effects
 from mixedscope.engine.kernels.working import add_effects, add_level_sums
+from mixedscope.engine.memory import check_room
 from mixedscope.engine.pattern import make_pattern
 from mixedscope.engine.products import GroupColumns
 from mixedscope.engine.system import has_intercept
@@ -79,11 +80,16 @@ class GeneralizedSystem:
             GroupColumns(t.group, len(t.design.levels), t.design.codes, t.standard)
             for t in self.terms
         )
+        self._form()
+
+    def _form(self) -> None:
+        """Find what stands where, and make room for a factorisation."""
         self.pattern, self._scatter = make_pattern(
             tuple(f.codes for f in self.factors),
             tuple(f.n_levels for f in self.factors),
             tuple(f.size for f in self.factors),
         )
+        check_room(self.pattern, 1, [f.group for f in self.factors])
 
     def of_response(self, response: Response) -> GeneralizedSystem:
         """The same with another response; both work in the same memory, one at a time."""
@@ -91,6 +97,10 @@ class GeneralizedSystem:
         other = copy(self)
         other.response = response
         return other
+
+    def of_design(self, design: Design) -> GeneralizedSystem:
+        """The same response with another design."""
+        return GeneralizedSystem(design, self.response, self.family)
 
     @cached_property
     def modal(self) -> BlockedSystem:

@@ -83,7 +83,7 @@ def log_det_estimate(
     sizes = np.einsum("jc,jc->c", z, z)
     logs = np.array([solves.log_form(first + c) for c in range(z.shape[1])]) * sizes
     control, known = complement.control(z, solves.first[:, first : first + z.shape[1]])
-    return _means([Trace(logs, control, known)], r)
+    return means([Trace(logs, control, known)], r)
 
 
 def estimate(
@@ -92,10 +92,10 @@ def estimate(
     """Estimate the traces that derivatives need, those of iterated factors first."""
     columns = slice(first, first + z.shape[1])
     x = np.ascontiguousarray(solves.x[:, columns])
-    return _means(complement.traces(z, solves.first[:, columns], x), r)
+    return means(complement.traces(z, solves.first[:, columns], x), r)
 
 
-def _means(parts: list[Trace], r: int) -> Estimates:
+def means(parts: list[Trace], r: int) -> Estimates:
     """Traces by forms (r + k,), the first r exact, regressed on controls."""
     values, deviations = [], []
     for part in parts:

@@ -114,6 +114,11 @@ def _predictors(
     Rows that are held out are in the system with a weight of zero: the levels of all factors meet
     there as in the data, and say nothing.
     """
+    if not objective.has_factorisation:
+        raise ModelError(
+            "Predictions of rows that are held out are not computed by the iterative engine: fit "
+            "the model with solver='exact'."
+        )
     weights = np.zeros(len(design.y))
     weights[rest] = 1.0 if response.weights is None else response.weights[rest]
     silent = replace(response, weights=weights)

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError, UnsuitedError, suggest
 from mixedscope.engine.generalized.laplace import LaplaceObjective
-from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.inference.components.explained import Variances
 from mixedscope.optimize.driver import minimize
 
@@ -124,7 +123,7 @@ def _null(objective: LaplaceObjective, point: Floats) -> tuple[float, float]:
     system = objective.system
     k, r = objective.n_theta, objective.n_fixed
     design = replace(system.design, X=np.ones((system.n, 1)), x_names=("(Intercept)",))
-    null = objective.like(GeneralizedSystem(design, system.response, system.family))
+    null = objective.like(system.of_design(design))
     start = np.concatenate([point[:k], null.start[k : k + 1], point[k + r :]])
     found = minimize(null, start=start).theta
     return float(found[k]), sum(_random(null, found[:k]).values())

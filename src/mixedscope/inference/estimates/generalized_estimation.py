@@ -256,15 +256,18 @@ class GeneralizedEstimation:
 
     def mode_covariances(self, point: Floats) -> list[Floats]:
         """Conditional covariances (q, k, k): inverse of the penalised information at the modes."""
-        self.objective.modes_at(point)
-        system = self.objective.system
-        made = system.modal.conditional_covariances()
-        self.objective.forget()
-        return [t.data_covariances(own) for t, own in zip(system.terms, made, strict=True)]
+        made = self.objective.conditional_covariances(point)
+        terms = self.objective.system.terms
+        return [t.data_covariances(own) for t, own in zip(terms, made, strict=True)]
 
     def mode_sds(self, point: Floats) -> list[Floats]:
-        """Conditional standard deviations (q, k)."""
-        return [np.sqrt(np.einsum("qii->qi", own)) for own in self.mode_covariances(point)]
+        """Conditional standard deviations (q, k); NaN where they are not computed."""
+        made = self.objective.known_covariances(point)
+        terms = self.objective.system.terms
+        return [
+            np.sqrt(np.einsum("qii->qi", t.data_covariances(own)))
+            for t, own in zip(terms, made, strict=True)
+        ]
 
     def level_information(self, point: Floats) -> list[Floats]:
         """``Z'WZ`` (q, k, k) of every level at the modes."""

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from mixedscope.design.design import Design
 from mixedscope.engine.generalized.laplace import LaplaceObjective
-from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.inference.hypotheses.dropped_terms import deletions_table
 from mixedscope.inference.hypotheses.generalized_ratios import LARGE_SAMPLES
 from mixedscope.optimize.driver import minimize
@@ -28,7 +27,7 @@ def generalized_deletions(
     k, r = objective.n_theta, objective.n_fixed
 
     def fit(design: Design) -> tuple[int, float]:
-        poorer = objective.like(GeneralizedSystem(design, system.response, system.family))
+        poorer = objective.like(system.of_design(design))
         start = np.concatenate([point[:k], poorer.start[k : k + poorer.n_fixed], point[k + r :]])
         return len(poorer.theta_names), minimize(poorer, start=start).evaluation.objective
 

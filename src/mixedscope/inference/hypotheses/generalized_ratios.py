@@ -21,8 +21,7 @@ from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.design.design import Design
 from mixedscope.engine.generalized.joint import NOT_OF_JOINT
 from mixedscope.engine.generalized.laplace import LaplaceObjective
-from mixedscope.engine.search.searchable import SearchableObjective
-from mixedscope.engine.system import ProfiledSystem
+from mixedscope.engine.making import linear_objective, linear_system
 from mixedscope.inference.hypotheses.likelihood_ratios import (
     RATIO_COLUMNS,
     ComparedFit,
@@ -88,7 +87,7 @@ class ComparedGeneralized:
         design = replace(
             self.objective.system.design, y=response, weights=weight, offset=None, sigma=1.0
         )
-        objective = SearchableObjective(ProfiledSystem(design), reml=False)
+        objective = linear_objective(linear_system(design))
         theta = self.point[: self.objective.n_theta]
         return ComparedFit(self.formula, self.structure, objective, theta, self.value, self.random)
 

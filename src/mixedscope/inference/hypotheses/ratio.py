@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.generalized.laplace import LaplaceObjective
-from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.inference.hypotheses.approximation import JointTest
 from mixedscope.inference.hypotheses.likelihood_ratios import statistic_of
 from mixedscope.inference.hypotheses.wald import Wald
@@ -106,7 +105,7 @@ class LikelihoodRatio(Wald):
             x_names=tuple(f"{j}" for j in range(columns.shape[1])),
             offset=system.offset + system.X @ solution,
         )
-        poorer = objective.like(GeneralizedSystem(design, system.response, system.family))
+        poorer = objective.like(system.of_design(design))
         k, r = objective.n_theta, objective.n_fixed
         own = poorer.start[k : k + poorer.n_fixed]
         start = np.concatenate([self._point[:k], own, self._point[k + r :]])

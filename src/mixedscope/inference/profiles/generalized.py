@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from mixedscope.design.design import Design
 from mixedscope.engine.generalized.laplace import LaplaceObjective
-from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.inference.profiles.generalized_space import GeneralizedSpace
 from mixedscope.inference.profiles.intervals import profile_intervals_of
 from mixedscope.inference.profiles.parameters import Key, Parameter, Permuted, parameters_of
@@ -65,7 +64,7 @@ class GeneralizedProfiler(Profiler):
         system = laplace.system
 
         def make(design: Design) -> LaplaceObjective:
-            return laplace.like(GeneralizedSystem(design, system.response, system.family))
+            return laplace.like(system.of_design(design))
 
         return Permuted(laplace, orders, make)
 

@@ -65,7 +65,6 @@ _OF_LINEAR: Final = {
     "criterion": "REML is a likelihood of linear models",
     "sigma": "no family has a residual standard deviation",
     "unidentified": "no family has residuals that random effects could stand for",
-    "solver": "the system of a family is solved in one way",
 }
 
 #: Keys that belong to a family.
@@ -96,6 +95,16 @@ def check_family_keys(model: Any) -> None:
         raise fault(
             f"of linear models, not of the family {model.family!r}: {', '.join(beside)}. Leave "
             f"{'it' if len(beside) == 1 else 'them'} out"
+        )
+    if model.solver == "sparse":
+        raise fault(
+            f"solver: sparse is of linear models, not of the family {model.family!r}: auto, exact "
+            "and iterative are of both"
+        )
+    if model.solver == "iterative" and model.quadrature != 1:
+        raise fault(
+            "solver: iterative is for Laplace's approximation, quadrature: 1, not "
+            f"{model.quadrature}: leave out one of them"
         )
     alone = [key for key in LINEAR_ALONE if getattr(model, key) is not None]
     if alone:
