@@ -287,6 +287,12 @@ def _remarks(info: Mapping[str, Any]) -> list[str]:
         )
     if info.get("solver") == "iterative":
         remarks.append("Solved by conjugate gradients, as solver='iterative' asks for.")
+    if "sparse" in info:
+        why = info["sparse"] and f" chose by itself: it has {info['sparse']}"
+        remarks.append(
+            f"Solved by one sparse factor, exactly, which solver={'auto' if why else 'sparse'!r}"
+            f"{why or ' asks for'}."
+        )
     optimizer = info["optimizer"]
     words = info["certificate"].get("words", "")
     remarks.append(

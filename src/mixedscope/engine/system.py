@@ -88,6 +88,8 @@ class ProfiledSystem:
         Its unit, in units of the data.
     why_solver : str
         Why the system is solved as it is, in words; empty where nothing was to be chosen.
+    is_sparse : bool
+        Whether one sparse factor solves it.
     r_inverse : (r, r) array
         Fixed effects are this times the coefficients of the orthonormal basis.
 
@@ -98,6 +100,8 @@ class ProfiledSystem:
     ModelError
         If the design has no random effects.
     """
+
+    is_sparse = False
 
     def __init__(self, design: Design) -> None:
         if not design.random:
@@ -163,6 +167,7 @@ class ProfiledSystem:
             self.design.solver, self.factors, self.basis, self.response
         )
         self.blocked: System = factorisation_of(self.cross)
+        self.is_sparse = isinstance(self.cross, SparseProducts)
         self._precise_after = -1
 
     def project(self, values: Floats) -> Floats:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mixedscope.design.spec import KNOWN_SIGMA, ModelSpec
-from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.inference.estimates.estimates import singularity
 from mixedscope.inference.estimates.estimation import Estimation
 from mixedscope.optimize.driver import OptimizationResult
@@ -18,6 +18,7 @@ from mixedscope.tables.store import FIT_SCHEMA
 
 if TYPE_CHECKING:
     from mixedscope.engine.generalized.laplace import LaplaceObjective
+    from mixedscope.engine.generalized.system import GeneralizedSystem
 
 __all__ = ["describe", "describe_model", "fit_info"]
 
@@ -128,4 +129,10 @@ def describe_model(objective: ProfiledObjective | LaplaceObjective) -> dict[str,
             }
             for t in system.terms
         ],
+        **({"sparse": system.why_solver} if _is_sparse(system) else {}),
     }
+
+
+def _is_sparse(system: ProfiledSystem | GeneralizedSystem) -> bool:
+    """Whether one sparse factor solves the system of a linear model."""
+    return isinstance(system, ProfiledSystem) and system.is_sparse
