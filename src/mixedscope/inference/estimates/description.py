@@ -18,7 +18,6 @@ from mixedscope.tables.store import FIT_SCHEMA
 
 if TYPE_CHECKING:
     from mixedscope.engine.generalized.laplace import LaplaceObjective
-    from mixedscope.engine.generalized.system import GeneralizedSystem
 
 __all__ = ["describe", "describe_model", "fit_info"]
 
@@ -129,10 +128,9 @@ def describe_model(objective: ProfiledObjective | LaplaceObjective) -> dict[str,
             }
             for t in system.terms
         ],
-        **({"sparse": system.why_solver} if _is_sparse(system) else {}),
+        **(
+            {"sparse": system.why_solver}
+            if isinstance(system, ProfiledSystem) and system.is_sparse
+            else {}
+        ),
     }
-
-
-def _is_sparse(system: ProfiledSystem | GeneralizedSystem) -> bool:
-    """Whether one sparse factor solves the system of a linear model."""
-    return isinstance(system, ProfiledSystem) and system.is_sparse
