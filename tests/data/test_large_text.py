@@ -110,6 +110,8 @@ ODD = {
     "nan": _rows(200, y=lambda i: "nan" if i > 180 else i / 7),
     "infinities": _rows(200, y=lambda i: "-inf" if i > 180 else i / 7),
     "leading zeros": _rows(200, u=lambda i: "007" if i == 190 else "7" if i == 191 else i + 100),
+    "numbers to base 16": _rows(200, u=lambda i: "0x1F" if i == 190 else i),
+    "negative numbers to base 16": _rows(200, u=lambda i: "-0X10" if i == 190 else i),
     "zeros before a point": _rows(200, u=lambda i: "00.5" if i == 190 else i),
     "signs": _rows(200, y=lambda i: f"+{i}"),
     "signs late": _rows(200, y=lambda i: f"+{i}" if i > 180 else i),

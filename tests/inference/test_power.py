@@ -202,6 +202,20 @@ def test_small_designs_reject_a_true_hypothesis_as_often_as_they_say(test: str) 
     assert math.isnan(found["type_m"])
 
 
+@pytest.mark.parametrize("test", ["kenward-roger", "satterthwaite"])
+def test_as_many_random_effects_as_rows_are_no_error_and_draws_without_a_test_say_why(
+    test: str,
+) -> None:
+    slopes = {
+        **PAIRS, "formula": "y ~ x + (x | subject)",
+        "random": {"subject": {"sd": {"(Intercept)": 1.0, "x": 0.5}}},
+    }  # fmt: skip
+    found = ms.power(slopes, along={"subject": [2, 3]}, draws=100, test=test)
+    untested = found.draws[found.draws["p_value"].isna()]
+    assert len(untested) == 200 - found.table["tested"].sum()
+    assert untested["remark"].notna().all()
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("size", [5, 8])
 def test_kenward_roger_holds_its_size_in_small_designs(size: int) -> None:

@@ -195,7 +195,10 @@ def _check_words(values: Sequence[str]) -> None:
 
 
 def _check_zeros(table: pa.Table, content: bytes, separator: str, missing: Sequence[str]) -> None:
-    """Refuse numbers with leading zeros, which may be names rather than numbers."""
+    """Refuse numbers with leading zeros, which may be names rather than numbers.
+
+    Nor is 0x10 a number to the careful way; Arrow has it as 16.
+    """
     numbers = [
         i
         for i, column in enumerate(table.columns)
@@ -207,17 +210,19 @@ def _check_zeros(table: pa.Table, content: bytes, separator: str, missing: Seque
     with _opened(content, separator, missing, kinds, numbers) as reader:
         for batch in reader:
             for column in batch.columns:
-                if pc.any(pc.match_substring_regex(column, r"^\s*-?0\d")).as_py():
+                if pc.any(pc.match_substring_regex(column, r"^\s*-?0[\dxX]")).as_py():
                     raise _Otherwise
 
 
 def _has_leading_zero(content: bytes) -> bool:
-    """Whether a number anywhere may begin with a zero before another digit."""
+    """Whether a number anywhere may begin with a zero before another digit or an x."""
     letters = np.frombuffer(content, dtype=np.uint8)
     for first in range(0, len(letters), _BLOCK):
         part = letters[max(first - 2, 0) : first + _BLOCK + 1]
         zero = np.flatnonzero(part[:-1] == ord("0"))
-        zero = zero[(zero > 0) & (part[zero + 1] - np.uint8(ord("0")) < 10)]
+        after = part[zero + 1]
+        is_odd = (after - np.uint8(ord("0")) < 10) | (after | 32 == ord("x"))
+        zero = zero[(zero > 0) & is_odd]
         before = part[zero - 1]
         before = np.where((before == ord("-")) & (zero > 1), part[zero - 2], before)
         if (~_is_within(before)).any():

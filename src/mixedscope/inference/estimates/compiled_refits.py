@@ -45,6 +45,9 @@ _MOST = 500
 #: Objective still to be gained up to which a search counts as settled.
 _SETTLED = 1e-6
 
+#: Share of the largest eigenvalue of a covariance below which others are rounding.
+_DIGITS = 1e-12
+
 #: Theta closer to zero than this fraction of the largest is tried at exactly it, as for any fit.
 _TINY = 0.02
 
@@ -182,7 +185,9 @@ def _raised(objective: ProfiledObjective, points: Floats) -> Floats:
     parts = []
     for factors in factors_of(objective, points):
         values, vectors = np.linalg.eigh(factors @ factors.transpose(0, 2, 1))
-        lifted = vectors * np.maximum(values, SMALL**2)[:, None, :] @ vectors.transpose(0, 2, 1)
+        # Covariances that grow without end have digits of their largest values alone.
+        least = np.maximum(SMALL**2, _DIGITS * values[:, -1:])
+        lifted = vectors * np.maximum(values, least)[:, None, :] @ vectors.transpose(0, 2, 1)
         parts.append(np.linalg.cholesky(lifted).reshape(len(points), -1))
     return np.asarray(np.concatenate(parts, axis=1)[:, objective.entries[0]])
 

@@ -98,8 +98,9 @@ class Approximation(ABC):
         return ""
 
     def errors(self, rows: Floats) -> Floats:
-        """Standard errors (c,) of contrasts (c, r)."""
-        return np.sqrt(np.einsum("cr,rs,cs->c", rows, self.covariance, rows))
+        """Standard errors (c,) of contrasts (c, r); NaN where an adjusted variance is negative."""
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(np.einsum("cr,rs,cs->c", rows, self.covariance, rows))
 
     def statistics(self, rows: Floats, values: Floats) -> Floats:
         """t, or z, (c,) of contrasts (c, r) against values (c,), one by one."""

@@ -76,9 +76,20 @@ class ManyKenwardRoger:
         """
         each = self._squares.size + self._crossed.size
         step = max(1, _AT_ONCE // each)
-        parts = [self._some(thetas[at : at + step]) for at in range(0, len(thetas), step)]
+        parts = [self._known(thetas[at : at + step]) for at in range(0, len(thetas), step)]
         plain, adjusted, degrees = (np.concatenate(part) for part in zip(*parts, strict=True))
         return plain, adjusted, degrees
+
+    def _known(self, thetas: Floats) -> tuple[Floats, Floats, Floats]:
+        """NaN of the theta at which a matrix is singular, rather than an error for all of them."""
+        try:
+            return self._some(thetas)
+        except np.linalg.LinAlgError:
+            if len(thetas) == 1:
+                none = np.full((1, len(self._own)), np.nan)
+                return none, none, none
+        plain, adjusted, degrees = zip(*(self._known(own[None]) for own in thetas), strict=True)
+        return np.concatenate(plain), np.concatenate(adjusted), np.concatenate(degrees)
 
     def _some(self, thetas: Floats) -> tuple[Floats, Floats, Floats]:
         factor = self._term.standard_factor(thetas)
@@ -112,8 +123,8 @@ class ManyKenwardRoger:
         a = ((w @ ratios) * ratios).sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             degrees = np.where(a > _EXACT, 2.0 / a, np.inf)
-            errors = np.sqrt(plain + self._forms(added))
-        return np.sqrt(plain), errors, np.where(np.isnan(a), np.nan, degrees)
+            known, errors = np.sqrt(plain), np.sqrt(plain + self._forms(added))
+        return known, errors, np.where(np.isnan(a), np.nan, degrees)
 
     def _forms(self, matrices: Floats) -> Floats:
         """Quadratic forms (..., c) of the contrasts in matrices (..., r, r)."""
@@ -150,7 +161,7 @@ class ManyKenwardRoger:
 
 def _inverses(expected: Floats) -> Floats:
     """Twice the inverses of informations (m, p, p), on the directions that are known."""
-    size = np.sqrt(np.diagonal(expected, axis1=1, axis2=2))
+    size = np.sqrt(np.maximum(np.diagonal(expected, axis1=1, axis2=2), 0.0))
     size = np.where(size > 0.0, size, 1.0)
     scale = size[:, :, None] * size[:, None, :]
     values, vectors = np.linalg.eigh(expected / scale)

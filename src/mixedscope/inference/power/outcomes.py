@@ -39,6 +39,9 @@ _STATES: Final = ("certified", "failed", "singular")
 
 _UNCERTIFIED: Final = "the fit has no certificate of an optimum"
 _FAILED: Final = "the objective could not be evaluated"
+_UNKNOWN: Final = (
+    "the standard error of the contrast, or its degrees of freedom, cannot be computed"
+)
 
 
 def named_test(name: str | None, *, generalized: bool = False) -> str:
@@ -177,6 +180,8 @@ class Outcomes:
             widths = t.ppf(0.5 + level / 2.0, self.df) * self.std_error
         self.p_value[:] = 2.0 * t.sf(np.abs(statistic), self.df)
         self.lower[:], self.upper[:] = self.estimate - widths, self.estimate + widths
+        for i in np.flatnonzero(np.isnan(self.p_value).any(axis=1)).tolist():
+            self.remarks[i] = self.remarks[i] or _UNKNOWN
 
     def without(self, lost: Chosen) -> Self:
         """Take the tests of draws (m,) away: what is not at an optimum has none."""
