@@ -57,9 +57,17 @@ _SEED: Final = 20251129
 def parameter_covariance(objective: LaplaceObjective, point: Floats) -> Floats:
     """Covariance (k, k) of all parameters: ``2 inv(Hessian)``, by differences of the gradient.
 
-    NaN in the rows of parameters that take part in a direction without curvature.
+    NaN in the rows of parameters that take part in a direction without curvature, and everywhere
+    if there are no conditional modes at or beside the point.
     """
     point = np.asarray(point, dtype=float)
+    try:
+        return _parameter_covariance(objective, point)
+    except FloatingPointError:
+        return np.full((len(point), len(point)), np.nan)
+
+
+def _parameter_covariance(objective: LaplaceObjective, point: Floats) -> Floats:
     inverse = np.linalg.inv(objective.coordinates)
     known = objective.second_derivatives(point)
     hessian = (

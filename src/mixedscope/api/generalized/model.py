@@ -157,6 +157,8 @@ class GeneralizedModel(ModelData):
         self.laplace.reset()
         try:
             return make()
+        except EvaluationError:  # which says it
+            raise
         except EVALUATION_ERRORS as error:
             reason = str(error).rstrip(".")
             raise EvaluationError(f"The objective cannot be computed there ({reason}).") from None

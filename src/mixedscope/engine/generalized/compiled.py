@@ -23,6 +23,7 @@ from mixedscope.engine.compile.interpreter import entries
 from mixedscope.engine.generalized.evaluation import GeneralizedEvaluation
 from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.generalized.linking import has_steps, steps_of
+from mixedscope.engine.generalized.modes import without_modes
 from mixedscope.engine.generalized.starting import MOST_STEPS, SETTLED, generalized_linear_fit
 from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.engine.group_effects import inverse_of_lower
@@ -330,7 +331,7 @@ class CompiledLaplace(LaplaceObjective):
     def evaluate(self, point: Floats) -> GeneralizedEvaluation:
         """Evaluate the objective at a point (k,).
 
-        Raises FloatingPointError if there are no conditional modes there.
+        Raises EvaluationError, a FloatingPointError, if there are no conditional modes there.
         """
         return self._evaluated(point, derived=False)[0]
 
@@ -343,7 +344,7 @@ class CompiledLaplace(LaplaceObjective):
         _, gradients, parts = self.run(self.checked(point)[None], derived=derived)
         found = self.described(point, parts[0])
         if found is None:
-            raise FloatingPointError("The conditional modes were not found.")
+            raise without_modes(FloatingPointError("the steps towards them fail"))
         return found, self.slope_to_theta(gradients[0])
 
     def gradients(self, points: Floats) -> Floats:

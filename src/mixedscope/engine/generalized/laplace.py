@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from mixedscope.engine.compile.compile_clock import compiling_seconds
 from mixedscope.engine.evaluation import Solution, gradients_by_row
 from mixedscope.engine.generalized.evaluation import GeneralizedEvaluation, ManyStarts
-from mixedscope.engine.generalized.modes import Modes, find_modes
+from mixedscope.engine.generalized.modes import Modes, find_modes, without_modes
 from mixedscope.engine.generalized.rows import slopes_of_weights
 from mixedscope.engine.generalized.separation import (
     is_concordant,
@@ -156,10 +156,13 @@ class LaplaceObjective:
     def modes_at(self, point: Floats) -> Modes:
         """Find the conditional modes, and leave the system factorised there.
 
-        Raises FloatingPointError if the point is not finite, or has none.
+        Raises EvaluationError, a FloatingPointError, if the point is not finite, or has none.
         """
         point = np.asarray(point, dtype=float)
-        modes = self._find(point)
+        try:
+            modes = self._find(point)
+        except FloatingPointError as error:
+            raise without_modes(error) from None
         if self._state != "factorised":
             weight = modes.determinant
             self.system.modal.reform(weight, modes.rows.score + weight * modes.random)

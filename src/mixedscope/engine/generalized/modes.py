@@ -16,11 +16,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.core.errors import EvaluationError
 from mixedscope.engine.evaluation import Solution
 from mixedscope.engine.generalized.rows import Working, working
 from mixedscope.engine.generalized.system import GeneralizedSystem
 
-__all__ = ["Modes", "find_modes"]
+__all__ = ["Modes", "find_modes", "without_modes"]
 
 Floats = NDArray[np.float64]
 
@@ -179,6 +180,15 @@ def find_modes(
         modal.reform(weight, rows.score + weight * random)
         solution = modal.solve(factors)
     return Modes(g, b, random, eta, rows, penalty, weight, solution, steps, halvings, decrement)
+
+
+def without_modes(error: FloatingPointError) -> EvaluationError:
+    """What is said of parameters at which the modes, and all that follows, are not found."""
+    reason = str(error).rstrip(".")
+    return EvaluationError(
+        f"The conditional modes cannot be found at these parameters ({reason}): variances or the "
+        "dispersion are too extreme for doubles, or a mean is outside its range."
+    )
 
 
 def _approach(

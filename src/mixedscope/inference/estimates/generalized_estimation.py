@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
@@ -102,8 +103,10 @@ class GeneralizedEstimation:
             made = {"name": name, "value": dispersion, "log": float(result.theta[-1])}
         told: dict[str, Any] | None = None
         if objective.points == 1 and is_quick(objective):
-            near = approximation(objective, result.theta, self.covariance(result.theta))
-            told = {**near._asdict(), "doubtful": near.is_doubtful}
+            # Of estimates beyond floating-point numbers there is nothing to be told.
+            with suppress(FloatingPointError):
+                near = approximation(objective, result.theta, self.covariance(result.theta))
+                told = {**near._asdict(), "doubtful": near.is_doubtful}
         return {
             "sigma": None,
             "theta": theta.tolist(),

@@ -16,7 +16,7 @@ from mixedscope.engine.generalized.evaluation import ManyStarts
 from mixedscope.engine.generalized.iterative.point import LaplacePoint, find_modes
 from mixedscope.engine.generalized.iterative.system import IterativeGeneralizedSystem
 from mixedscope.engine.generalized.laplace import LaplaceObjective
-from mixedscope.engine.generalized.modes import Modes
+from mixedscope.engine.generalized.modes import Modes, without_modes
 from mixedscope.engine.generalized.rows import slopes_of_weights
 from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.engine.iterative.crossing import Complement
@@ -120,9 +120,12 @@ class IterativeLaplace(LaplaceObjective):
     def modes_at(self, point: Floats) -> Modes:
         """Find the conditional modes.
 
-        Raises FloatingPointError if the point is not finite, or has none.
+        Raises EvaluationError, a FloatingPointError, if the point is not finite, or has none.
         """
-        return self._find(np.asarray(point, dtype=float))
+        try:
+            return self._find(np.asarray(point, dtype=float))
+        except FloatingPointError as error:
+            raise without_modes(error) from None
 
     def reset(self) -> None:
         """Begin anew: the next modes are searched from zero, so that equal fits are equal."""
