@@ -166,6 +166,16 @@ def test_what_is_said_of_a_file_holds_for_large_ones(
     assert is_arrow == ("decimal" not in said and "thousands" not in said)
 
 
+@pytest.mark.parametrize("written", ["-999.0", " -999", "-9.99e2"])
+def test_codes_of_what_is_missing_may_be_written_in_other_ways(
+    written: str, both: Callable[..., Any]
+) -> None:
+    text = _rows(200, y=lambda i: written if i > 180 else i / 4)
+    careful, large, _ = both(text, missing=["NA", "-999"])
+    _same(careful, large)
+    assert large[0]["y"].isna().sum() == 19
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("seed", range(200))
 def test_cells_of_any_kind_are_read_alike(seed: int, both: Callable[..., Any]) -> None:

@@ -83,6 +83,7 @@ def read_large(
             raise _Otherwise  # a mark that is never closed
         table = _read(content, separator, missing, types, progress=progress)
         _check(table, types)
+        _check_codes(table, missing)
         _check_zeros(table, content, separator, missing)
     except _Otherwise:
         return None
@@ -181,6 +182,21 @@ def _check(table: pa.Table, types: Sequence[pa.DataType]) -> None:
                 raise _Otherwise
         if pa.types.is_string(kind):
             _check_words(pc.unique(column).drop_null().to_pylist())
+
+
+def _check_codes(table: pa.Table, missing: Sequence[str]) -> None:
+    """Refuse numbers that stand for a missing value written otherwise, as -999.0 for -999."""
+    codes = []
+    for word in missing:
+        try:
+            codes.append(float(word))
+        except ValueError:
+            continue
+    for column in table.columns:
+        if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+            values = column.cast(pa.float64(), safe=False)
+            if any(pc.any(pc.equal(values, code)).as_py() for code in codes):
+                raise _Otherwise
 
 
 def _check_words(values: Sequence[str]) -> None:
