@@ -119,3 +119,16 @@ def test_terms_are_left_out_and_profiles_drawn_by_the_same_probes(fit, exact):
 def test_what_does_not_go_together_is_refused(data, given, words):
     with pytest.raises(ModelError, match=words):
         ms.GeneralizedLinearMixedModel(FORMULA, data, **given)
+
+
+def test_a_ladder_is_that_of_exact_fits_to_the_stated_error(data):
+    formula = "y ~ x + (1 + x | u) + (1 | i)"
+    found, expected = (
+        ms.ladder(ms.GeneralizedLinearMixedModel(formula, data, solver=solver))
+        for solver in ("iterative", "auto")
+    )
+    assert "±" in str(found)
+    table, other = found.structures, expected.structures
+    assert list(table["structure"]) == list(other["structure"])
+    np.testing.assert_allclose(table["objective"], other["objective"], atol=0.05)
+    assert table["edf"].isna().all()

@@ -30,7 +30,8 @@ FloatArray = NDArray[np.float64]
 class ManyMinima(Protocol):
     """Where an objective may have another minimum: rays of points, and points to search from.
 
-    From hopeful ones only where the objective is not much higher there.
+    From hopeful ones only where the objective is not much higher there; from rivals, where two
+    parts of the model explain the same, whatever that takes.
     """
 
     @property
@@ -39,6 +40,8 @@ class ManyMinima(Protocol):
     def starts(self) -> Sequence[FloatArray]: ...  # noqa: D102
     @property
     def hopeful(self) -> Sequence[FloatArray]: ...  # noqa: D102
+    @property
+    def rivals(self) -> Sequence[FloatArray]: ...  # noqa: D102
 
 
 class CompiledSearch(Protocol):

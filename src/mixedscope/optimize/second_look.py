@@ -54,12 +54,17 @@ def look_again(problem: Problem, here: Point, note: Callable[[str], None]) -> Po
     lower, but not polished; None if none was found. May raise LimitReached.
     """
     places = problem.objective.second_look(problem.to_theta(here.x))
-    if not (places.rays or places.starts or places.hopeful):
+    if not (places.rays or places.starts or places.hopeful or places.rivals):
         return None
     allowed = _MOST if problem.objective.is_quick else int(_SHARE * problem.effort)
     quick = _is_compiled(problem)
     problem.stage = "restart"
     note("a second look for a lower minimum")
+    for rival in places.rivals:
+        start = _value(problem, problem.to_x(rival))
+        lower = None if start is None else _search(problem, start, here, _MANY)
+        if lower is not None:
+            return lower
     rays = [problem.to_x(ray) for ray in places.rays]
     # Beside zeros a minimum is so likely that it is looked for whatever that takes.
     starts = [p for ray in rays if _vanishes(ray, here) for p in dips(problem, here, ray)]

@@ -48,8 +48,9 @@ class GeneralizedEvaluation(NamedTuple):
 
 
 class ManyStarts(NamedTuple):
-    """Where another minimum may lie: points to search from."""
+    """Where another minimum may lie: points to search from, from rivals whatever that takes."""
 
     rays: Sequence[Floats] = ()
     starts: Sequence[Floats] = ()
     hopeful: Sequence[Floats] = ()
+    rivals: Sequence[Floats] = ()

@@ -489,7 +489,26 @@ class LaplaceObjective:
         if starts:
             # Searches from elsewhere have missed what those from moments find.
             starts.append(self.moment_start())
-        return ManyStarts(starts=starts)
+        return ManyStarts(starts=starts, rivals=self._rivals(point))
+
+    def _rivals(self, point: Floats) -> list[Floats]:
+        """Where the dispersion explains what effects of single rows explain here.
+
+        With an effect for each row, or nearly, a family with a dispersion says the same twice: a
+        minimum in which one does it may hide a lower one in which the other does.
+        """
+        if self.system.family.dispersion is None:
+            return []
+        rivals = []
+        for term in self.system.terms:
+            is_of_rows = 2 * len(term.design.levels) > self.system.n
+            if is_of_rows and np.abs(point[term.theta]).max() > _SMALL:
+                start = np.array(point, dtype=float)
+                # Of zeros the slope is zero: the search cannot come back to where it began.
+                start[term.theta] = 0.0
+                start[-1] = self.moment_start()[-1]
+                rivals.append(start)
+        return rivals
 
     # -- what a certificate tells
 

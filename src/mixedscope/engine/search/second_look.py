@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -66,11 +66,14 @@ class SecondLook(NamedTuple):
         Points to search from; the lowest first.
     hopeful : list of (k,) arrays
         Points to search from where the objective is not much higher there.
+    rivals : list of (k,) arrays
+        Points to search from whatever that takes: linear models have none.
     """
 
     rays: list[Floats]
     starts: list[Floats]
     hopeful: list[Floats]
+    rivals: Sequence[Floats] = ()
 
 
 def elsewhere(objective: ProfiledObjective, thetas: Floats) -> list[Floats]:

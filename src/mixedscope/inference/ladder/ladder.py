@@ -121,13 +121,13 @@ def bootstrap_of(rungs: Sequence[Rung], draws: Sequence[int], *, seed: int) -> p
 
 
 def _degrees(rung: Rung) -> float | None:
-    """Effective degrees of freedom; none where sigma all but vanishes."""
-    if rung.estimation.is_generalized:
-        rung.objective.reset()
-        terms = rung.objective.effective_degrees(rung.theta)
-        return float(rung.objective.n_fixed + sum(float(own.sum()) for own in terms))
-    factors = rung.objective.system.standard_factors(rung.theta)
+    """Effective degrees of freedom; none where sigma vanishes, or nothing is factorised."""
     try:
+        if rung.estimation.is_generalized:
+            rung.objective.reset()
+            terms = rung.objective.effective_degrees(rung.theta)
+            return float(rung.objective.n_fixed + sum(float(own.sum()) for own in terms))
+        factors = rung.objective.system.standard_factors(rung.theta)
         return told_degrees(rung.objective, factors)[2].total
     except UnsuitedError:
         return None

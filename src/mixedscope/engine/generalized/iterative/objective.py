@@ -216,6 +216,11 @@ class IterativeLaplace(LaplaceObjective):
         errors = np.sqrt(covariance_of_means(deviations).diagonal())
         return self._told(point, errors), gradient
 
+    def evaluate_with_deviations(self, point: Floats) -> tuple[Any, Floats]:
+        """Evaluate the objective, and give what each probe was off in it (probes,)."""
+        told = self.evaluate(point)
+        return told, self._at_point(np.asarray(point, dtype=float)).log_det.deviations[:, 0]
+
     def gradient_covariance(self, point: Floats) -> Floats:
         """Covariance (k, k) of the gradient at a point over sets of probes."""
         return covariance_of_means(self._slopes(np.asarray(point, dtype=float))[1])

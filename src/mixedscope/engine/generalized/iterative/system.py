@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.core.errors import ModelError
+from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.design.design import Design
 from mixedscope.engine import gather
 from mixedscope.engine.generalized.system import GeneralizedSystem
@@ -122,7 +122,7 @@ class IterativeGeneralizedSystem(GeneralizedSystem):
 
     def of_response(self, response: Response) -> IterativeGeneralizedSystem:
         """Refused: thousands of refits are not for models of this size."""
-        self.refuse("Fits to other responses")
+        self.refuse("Other responses, and rows or levels left out,")
 
     def of_design(self, design: Design) -> IterativeGeneralizedSystem:
         """The same response with another design, by the same probes."""
@@ -234,8 +234,8 @@ class IterativeGeneralizedSystem(GeneralizedSystem):
         )  # fmt: skip
 
     def refuse(self, what: str) -> NoReturn:
-        """Raise ModelError of something that this engine does not compute."""
-        raise ModelError(
+        """Raise UnsuitedError of something that this engine does not compute."""
+        raise UnsuitedError(
             f"{what} are not computed by the iterative engine: fit the model with solver='exact'."
         )
 
