@@ -46,7 +46,7 @@ SNAKEFILES = ["docs/module.md", "docs/own-study.md"]
 
 #: Draws of a page are those of a study; fewer show the same of a call.
 FEWER = {
-    "parametric_bootstrap(1000": "parametric_bootstrap(29",
+    "parametric_bootstrap(1000": "parametric_bootstrap(49",
     "simulate(1000": "simulate(5",
     "draws=500": "draws=20",
     "40, 80]": "40]",
