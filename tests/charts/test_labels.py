@@ -57,8 +57,7 @@ def spec_of(drawn: Any) -> dict[str, Any]:
         n if n in FEW else pytest.param(n, marks=pytest.mark.exhaustive)
         for n in CASES
         # Of what many models or fits are compared by, there is no variable.
-        # Rows of several parameters in one panel are in the order of what these are called.
-        if not n.startswith(("sweep", "phases", "race", "ladder", "influence-visits"))
+        if not n.startswith(("sweep", "phases", "race", "ladder"))
     ],
 )
 def test_a_chart_with_labels_is_the_chart_with_other_words(

@@ -233,7 +233,7 @@ class _Block:
         )
         if names:
             # The farthest on each row has its name: a second look at the table to the left.
-            far = told.loc[told[field].abs().groupby(told["name"]).idxmax()]
+            far = told.loc[told[field].abs().groupby(told["name"], sort=False).idxmax()]
             for side, own in far.groupby(far[field] > 0):
                 layers.append(
                     self._data.chart(own[kept])
