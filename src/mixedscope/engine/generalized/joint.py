@@ -20,25 +20,21 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import UnsuitedError
 from mixedscope.engine.generalized.laplace import LaplaceObjective
-from mixedscope.engine.generalized.modes import Modes
-from mixedscope.engine.generalized.rows import slopes_of_weights, working
+from mixedscope.engine.generalized.modes import (
+    Modes,
+    inner,
+    place_at,
+)
+from mixedscope.engine.generalized.rows import slopes_of_weights
 from mixedscope.engine.generalized.separation import words_at_infinity
 from mixedscope.engine.generalized.starting import information_at
 from mixedscope.engine.generalized.system import GeneralizedSystem
+from mixedscope.engine.kernels.laplace import GAIN, MOST, ROUNDING, SETTLED, SHORTEST, SLACK
 from mixedscope.engine.observations import row_forms
 
 __all__ = ["NOT_OF_JOINT", "JointLaplace"]
 
 Floats = NDArray[np.float64]
-
-# As in :mod:`mixedscope.engine.generalized.modes`.
-_SETTLED: Final = 1e-10
-_ROUNDING: Final = 2e-15
-_SLACK: Final = 4e-16
-_STEPS: Final = 200
-_SHORTEST: Final = 1e-8
-_GAIN: Final = 1e-4
-
 
 #: Why what follows from a likelihood of all parameters is not to be had.
 NOT_OF_JOINT: Final = (
@@ -126,62 +122,56 @@ class JointLaplace(LaplaceObjective):
     ) -> tuple[Modes, Floats]:
         """Minimise the penalised criterion by Newton steps of random and fixed effects together."""
         system = self.system
-        family, response, joint, q = system.family, system.response, system.joint, system.basis.q
+        joint, q, offset = system.joint, system.basis.q, system.offset
         squares = [f @ f.T for f in factors]
         g = [np.zeros((f.n_levels, f.size)) for f in system.factors] if start is None else start
         b = [own @ square for own, square in zip(g, squares, strict=True)]
-        random, fixed = system.random_part(b), q @ coefficients
+        fixed = q @ coefficients
         with np.errstate(all="ignore"):
-            rows = working(family, response, system.offset + fixed + random, dispersion)
-            penalty = _inner(g, b)
-            value = 0.5 * penalty - rows.log_likelihood
+            here = place_at(system, offset + fixed, dispersion, list(g), b, system.random_part(b))
             steps = halvings = 0
             while True:
                 steps += 1
-                if steps > _STEPS or not math.isfinite(value):
+                if steps > MOST or not math.isfinite(here.value):
                     raise FloatingPointError("The conditional modes were not found.")
+                rows = here.rows
                 weight = np.maximum(rows.weight, 0.0)
-                joint.reform(weight, rows.score + weight * (random + fixed))
+                joint.reform(weight, rows.score + weight * (here.random + fixed))
                 ahead = joint.solve(factors).beta
                 ahead_b = joint.modes()
-                change = system.random_part(ahead_b) - random + q @ ahead - fixed
+                change = system.random_part(ahead_b) - here.random + q @ ahead - fixed
                 ahead_g = system.level_sums(rows.score - weight * change)
-                moved = [one - own for one, own in zip(ahead_b, b, strict=True)]
-                turned = [one - own for one, own in zip(ahead_g, g, strict=True)]
-                decrement = _inner(turned, moved) + float((weight * change) @ change)
-                is_last = decrement < _SETTLED or decrement < _ROUNDING * (1.0 + abs(value))
+                moved = [one - own for one, own in zip(ahead_b, here.b, strict=True)]
+                turned = [one - own for one, own in zip(ahead_g, here.g, strict=True)]
+                decrement = inner(turned, moved) + float((weight * change) @ change)
+                is_last = decrement < SETTLED or decrement < ROUNDING * (1.0 + abs(here.value))
                 length = 1.0
                 while True:
-                    new_g = [own + length * t for own, t in zip(g, turned, strict=True)]
-                    new_b = [own + length * m for own, m in zip(b, moved, strict=True)]
+                    new_g = [own + length * t for own, t in zip(here.g, turned, strict=True)]
+                    new_b = [own + length * m for own, m in zip(here.b, moved, strict=True)]
                     new = coefficients + length * (ahead - coefficients)
-                    new_random, new_fixed = system.random_part(new_b), q @ new
-                    new_rows = working(
-                        family, response, system.offset + new_fixed + new_random, dispersion
-                    )
-                    new_penalty = _inner(new_g, new_b)
-                    new_value = 0.5 * new_penalty - new_rows.log_likelihood
-                    allowed = value - _GAIN * length * decrement + _SLACK * (1.0 + abs(value))
-                    if new_value <= allowed or (is_last and math.isfinite(new_value)):
+                    new_fixed = q @ new
+                    there = place_at(
+                        system, offset + new_fixed, dispersion, new_g, new_b,
+                        system.random_part(new_b),
+                    )  # fmt: skip
+                    allowed = here.value - GAIN * length * decrement
+                    allowed += SLACK * (1.0 + abs(here.value))
+                    if there.value <= allowed or (is_last and math.isfinite(there.value)):
                         break
                     halvings += 1
                     length *= 0.5
-                    if length < _SHORTEST:
+                    if length < SHORTEST:
                         raise FloatingPointError("No step towards the conditional modes gains.")
-                g, b, coefficients = new_g, new_b, new
-                random, fixed, rows = new_random, new_fixed, new_rows
-                penalty, value = new_penalty, new_value
+                here, coefficients, fixed = there, new, new_fixed
                 if is_last:
                     break
-            weight, eta = rows.weight, system.offset + fixed + random
+            weight = here.rows.weight
             if self.expected:
-                weight = family.slopes(response, eta, dispersion).expected
-            system.modal.reform(weight, rows.score + weight * random)
+                weight = system.family.slopes(system.response, here.eta, dispersion).expected
+            system.modal.reform(weight, here.rows.score + weight * here.random)
             solution = system.modal.solve(factors)
-        found = Modes(
-            list(g), b, random, eta, rows, penalty, weight, solution, steps, halvings, decrement
-        )
-        return found, coefficients
+        return Modes(*here[:6], weight, solution, steps, halvings, decrement), coefficients
 
     def _gradient(self, point: Floats) -> Floats:
         system, family, response = self.system, self.system.family, self.system.response
@@ -240,8 +230,3 @@ class JointLaplace(LaplaceObjective):
         k = self.n_theta
         theta = [t.canonical(point[t.theta]) for t in self.system.terms]
         return np.concatenate([*theta, point[k:]])
-
-
-def _inner(one: Sequence[Floats], other: Sequence[Floats]) -> float:
-    """Sum of the products of all entries."""
-    return math.fsum(float(np.vdot(a, b)) for a, b in zip(one, other, strict=True))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,21 +20,19 @@ from mixedscope.core.errors import EvaluationError
 from mixedscope.engine.evaluation import Solution
 from mixedscope.engine.generalized.rows import Working, working
 from mixedscope.engine.generalized.system import GeneralizedSystem
+from mixedscope.engine.kernels.laplace import GAIN, MOST, ROUNDING, SETTLED, SHORTEST, SLACK
 
-__all__ = ["Modes", "find_modes", "without_modes"]
+__all__ = [
+    "Modes",
+    "Place",
+    "find_modes",
+    "first_place",
+    "inner",
+    "place_at",
+    "without_modes",
+]
 
 Floats = NDArray[np.float64]
-
-#: Newton decrement of h at which a last step is taken; after it the modes are exact to rounding.
-_SETTLED: Final = 1e-10
-
-#: The decrement that is nothing but rounding, relative to h; and what h may rise by rounding.
-_ROUNDING: Final = 2e-15
-_SLACK: Final = 4e-16
-
-#: Steps, and halvings of one, at most: from u = 0 far from the optimum 50 were seen.
-_STEPS: Final = 200
-_SHORTEST: Final = 1e-8
 
 #: With the inverse of a point nearby: steps at most, by which factor each has to reduce the
 #: decrement, and the decrement at which the modes are exact.
@@ -42,8 +40,30 @@ _CHORDS: Final = 12
 _FALL: Final = 0.1
 _EXACT: Final = 1e-19
 
-#: Share of the predicted gain that a step has to bring (Armijo).
-_GAIN: Final = 1e-4
+
+class Place(NamedTuple):
+    """Random effects, and what they give.
+
+    Attributes
+    ----------
+    g, b : list of (q, k) arrays
+        Per grouping factor, ``u = Lambda' g`` and ``b = Lambda u``.
+    random, eta : (n,) arrays
+        Their part of the linear predictor, and all of it.
+    rows : Working
+    penalty : float
+        ``|u|**2``.
+    value : float
+        h; not finite where a mean is out of range.
+    """
+
+    g: list[Floats]
+    b: list[Floats]
+    random: Floats
+    eta: Floats
+    rows: Working
+    penalty: float
+    value: float
 
 
 @dataclass
@@ -117,69 +137,102 @@ def find_modes(
     FloatingPointError
         If there is no mean at any start, or the modes are not found.
     """
-    family, response, modal = system.family, system.response, system.modal
+    family, modal = system.family, system.modal
     squares = [f @ f.T for f in factors]
-    zero = [np.zeros((f.n_levels, f.size)) for f in system.factors]
-    g = zero if start is None else list(start)
     if has_inverse:
-        near = _approach(system, factors, squares, fixed, dispersion, g)
+        near = _approach(system, factors, squares, fixed, dispersion, start)
         if isinstance(near, Modes):
             return near
-        g = near
-    b = [own @ square for own, square in zip(g, squares, strict=True)]
-    random = system.random_part(b)
+        start = near
     with np.errstate(all="ignore"):
-        eta = fixed + random
-        rows = working(family, response, eta, dispersion)
-        penalty = _inner(g, b)
-        value = -rows.log_likelihood + 0.5 * penalty
-        if not math.isfinite(value):
-            g, b = zero, [own.copy() for own in zero]
-            random, eta, penalty = np.zeros(system.n), fixed, 0.0
-            rows = working(family, response, eta, dispersion)
-            value = -rows.log_likelihood
-            if not math.isfinite(value):
-                raise FloatingPointError("No response has a mean at these fixed effects.")
+        here = first_place(system, squares, fixed, dispersion, start)
         steps = halvings = 0
         while True:
             steps += 1
-            if steps > _STEPS:
+            if steps > MOST:
                 raise FloatingPointError("The conditional modes were not found.")
-            weight = _definite(system, factors, rows, eta, dispersion, random)
-            ahead, ahead_random, ahead_g = _newton(system, weight, rows, random)
-            moved = [one - own for one, own in zip(ahead, b, strict=True)]
-            turned = [one - own for one, own in zip(ahead_g, g, strict=True)]
-            change = ahead_random - random
-            decrement = _inner(turned, moved) + float((weight * change) @ change)
-            is_last = decrement < _SETTLED or decrement < _ROUNDING * (1.0 + abs(value))
+            weight = _definite(system, factors, here)
+            ahead, ahead_random, ahead_g = _newton(system, weight, here)
+            moved = [one - own for one, own in zip(ahead, here.b, strict=True)]
+            turned = [one - own for one, own in zip(ahead_g, here.g, strict=True)]
+            change = ahead_random - here.random
+            decrement = inner(turned, moved) + float((weight * change) @ change)
+            is_last = decrement < SETTLED or decrement < ROUNDING * (1.0 + abs(here.value))
             length = 1.0
             while True:
-                new_g, new_b, new_random = ahead_g, ahead, ahead_random
+                effects = ahead_g, ahead, ahead_random
                 if length < 1.0:
-                    new_g = [own + length * t for own, t in zip(g, turned, strict=True)]
-                    new_b = [own + length * m for own, m in zip(b, moved, strict=True)]
-                    new_random = random + length * change
-                new_eta = fixed + new_random
-                new_rows = working(family, response, new_eta, dispersion)
-                new_penalty = _inner(new_g, new_b)
-                new_value = -new_rows.log_likelihood + 0.5 * new_penalty
-                allowed = value - _GAIN * length * decrement + _SLACK * (1.0 + abs(value))
-                if new_value <= allowed or (is_last and math.isfinite(new_value)):
+                    effects = (
+                        [own + length * t for own, t in zip(here.g, turned, strict=True)],
+                        [own + length * m for own, m in zip(here.b, moved, strict=True)],
+                        here.random + length * change,
+                    )
+                there = place_at(system, fixed, dispersion, *effects)
+                allowed = here.value - GAIN * length * decrement + SLACK * (1.0 + abs(here.value))
+                if there.value <= allowed or (is_last and math.isfinite(there.value)):
                     break
                 halvings += 1
-                length = _shorter(length, new_value - value, decrement)
-                if length < _SHORTEST:
+                length = _shorter(length, there.value - here.value, decrement)
+                if length < SHORTEST:
                     raise FloatingPointError("No step towards the conditional modes gains.")
-            g, b, random, eta, rows = new_g, new_b, new_random, new_eta, new_rows
-            penalty, value = new_penalty, new_value
+            here = there
             if is_last:
                 break
-        weight = rows.weight
+        weight = here.rows.weight
         if expected and not family.is_canonical:
-            weight = family.slopes(response, eta, dispersion).expected
-        modal.reform(weight, rows.score + weight * random)
+            weight = family.slopes(system.response, here.eta, dispersion).expected
+        modal.reform(weight, here.rows.score + weight * here.random)
         solution = modal.solve(factors)
-    return Modes(g, b, random, eta, rows, penalty, weight, solution, steps, halvings, decrement)
+    return Modes(*here[:6], weight, solution, steps, halvings, decrement)
+
+
+def first_place(
+    system: GeneralizedSystem,
+    squares: Sequence[Floats],
+    fixed: Floats,
+    dispersion: float,
+    start: Sequence[Floats] | None,
+) -> Place:
+    """Where the search for modes begins: at `start`, g, or at zero where that has no mean.
+
+    ``squares``: covariances (k, k) of the grouping factors. Raises FloatingPointError if zero has
+    none either.
+    """
+    zero = [np.zeros((f.n_levels, f.size)) for f in system.factors]
+    g = zero if start is None else list(start)
+    here = _of_turned(system, squares, fixed, dispersion, g)
+    if not math.isfinite(here.value):
+        here = _of_turned(system, squares, fixed, dispersion, zero)
+        if not math.isfinite(here.value):
+            raise FloatingPointError("No response has a mean at these fixed effects.")
+    return here
+
+
+def place_at(
+    system: GeneralizedSystem,
+    fixed: Floats,
+    dispersion: float,
+    g: list[Floats],
+    b: list[Floats],
+    random: Floats,
+) -> Place:
+    """What random effects give, of which all three forms are known."""
+    eta = fixed + random
+    rows = working(system.family, system.response, eta, dispersion)
+    penalty = inner(g, b)
+    return Place(g, b, random, eta, rows, penalty, -rows.log_likelihood + 0.5 * penalty)
+
+
+def _of_turned(
+    system: GeneralizedSystem,
+    squares: Sequence[Floats],
+    fixed: Floats,
+    dispersion: float,
+    g: list[Floats],
+) -> Place:
+    """What random effects give, of which g is known."""
+    b = [own @ square for own, square in zip(g, squares, strict=True)]
+    return place_at(system, fixed, dispersion, g, b, system.random_part(b))
 
 
 def without_modes(error: FloatingPointError) -> EvaluationError:
@@ -197,47 +250,42 @@ def _approach(
     squares: Sequence[Floats],
     fixed: Floats,
     dispersion: float,
-    g: list[Floats],
+    start: Sequence[Floats] | None,
 ) -> Modes | list[Floats]:
     """Find the modes by Newton steps with the inverse of a point nearby, as long as these lead on.
 
     With P that point's ``Lambda inv(H) Lambda'``, of the slope ``c = Z'd - g`` the step of g is
     ``c - Z'WZ P c``. Gives the best g where they do not.
     """
-    family, response, modal = system.family, system.response, system.modal
+    modal = system.modal
+    zero = [np.zeros((f.n_levels, f.size)) for f in system.factors]
+    g = zero if start is None else list(start)
     before = math.inf
     best = g
     with np.errstate(all="ignore"):
         for step in range(1, _CHORDS + 1):
-            b = [own @ square for own, square in zip(g, squares, strict=True)]
-            random = system.random_part(b)
-            eta = fixed + random
-            rows = working(family, response, eta, dispersion)
+            here = _of_turned(system, squares, fixed, dispersion, g)
+            rows = here.rows
             slope = [one - own for one, own in zip(system.level_sums(rows.score), g, strict=True)]
             taken = system.random_part(modal.apply_inverse(slope))
             back = system.level_sums(rows.weight * taken)
             turned = [one - own for one, own in zip(slope, back, strict=True)]
             moved = [own @ square for own, square in zip(turned, squares, strict=True)]
-            decrement = _inner(slope, moved)
-            penalty = _inner(g, b)
-            value = -rows.log_likelihood + 0.5 * penalty
-            if not (abs(decrement) <= _FALL * before and math.isfinite(value)):
+            decrement = inner(slope, moved)
+            if not (abs(decrement) <= _FALL * before and math.isfinite(here.value)):
                 return best
             best = g
-            if abs(decrement) < max(_EXACT, _ROUNDING**2 * (1.0 + abs(value))):
-                modal.reform(rows.weight, rows.score + rows.weight * random)
+            if abs(decrement) < max(_EXACT, ROUNDING**2 * (1.0 + abs(here.value))):
+                modal.reform(rows.weight, rows.score + rows.weight * here.random)
                 solution = modal.solve(factors)
-                return Modes(
-                    g, b, random, eta, rows, penalty, rows.weight, solution, step, 0,
-                    abs(decrement),
-                )  # fmt: skip
+                return Modes(*here[:6], rows.weight, solution, step, 0, abs(decrement))
             before = abs(decrement)
             g = [own + one for own, one in zip(g, turned, strict=True)]
     return best
 
 
 def _newton(
-    system: GeneralizedSystem, weight: Floats, rows: Working, random: Floats
+    system: GeneralizedSystem, weight: Floats, here: Place
 ) -> tuple[list[Floats], Floats, list[Floats]]:
     """Where a whole Newton step leads: modes, their part of the predictor, and ``g``.
 
@@ -245,25 +293,23 @@ def _newton(
     """
     ahead = system.modal.modes()
     ahead_random = system.random_part(ahead)
-    return ahead, ahead_random, system.level_sums(rows.score + weight * (random - ahead_random))
+    return (
+        ahead,
+        ahead_random,
+        system.level_sums(here.rows.score + weight * (here.random - ahead_random)),
+    )
 
 
-def _definite(
-    system: GeneralizedSystem,
-    factors: Sequence[Floats],
-    rows: Working,
-    eta: Floats,
-    dispersion: float,
-    random: Floats,
-) -> Floats:
+def _definite(system: GeneralizedSystem, factors: Sequence[Floats], here: Place) -> Floats:
     """Solve with weights that make the system positive definite: the observed ones if they do.
 
     Otherwise the negative ones count as nothing: still a direction of descent.
     """
+    rows = here.rows
     for weight in (rows.weight, None):
         if weight is None:
             weight = np.maximum(rows.weight, 0.0)
-        system.modal.reform(weight, rows.score + weight * random)
+        system.modal.reform(weight, rows.score + weight * here.random)
         try:
             system.modal.solve(factors)
         except FloatingPointError:
@@ -280,6 +326,6 @@ def _shorter(length: float, rise: float, decrement: float) -> float:
     return 0.25 * length
 
 
-def _inner(one: Sequence[Floats], other: Sequence[Floats]) -> float:
+def inner(one: Sequence[Floats], other: Sequence[Floats]) -> float:
     """Sum of the products of all entries."""
     return math.fsum(float(np.vdot(a, b)) for a, b in zip(one, other, strict=True))

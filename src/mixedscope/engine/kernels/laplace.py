@@ -52,13 +52,16 @@ Ints = NDArray[np.int64]
 _rows = laplace_steps.rows.call
 _changes = laplace_steps.changes.call
 
-#: As in :mod:`mixedscope.engine.generalized.modes`: the decrement of all levels together at which a
-#: last step is taken, what of it is rounding, most steps, shortest of them, Armijo's share.
+# Of all searches for modes, those of :mod:`mixedscope.engine.generalized.modes` too.
+#: Newton decrement at which a last step is taken; after it the modes are exact to rounding.
 SETTLED = 1e-10
+#: The decrement that is nothing but rounding, relative to h; and what h may rise by rounding.
 ROUNDING = 2e-15
 SLACK = 4e-16
+#: Steps, and the shortest of them: from u = 0 far from the optimum 50 were seen.
 MOST = 200
 SHORTEST = 1e-8
+#: Share of the predicted gain that a step has to bring (Armijo).
 GAIN = 1e-4
 
 # Where the number of what a dispersion changes stands.

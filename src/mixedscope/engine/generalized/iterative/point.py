@@ -32,8 +32,12 @@ from numpy.typing import NDArray
 
 from mixedscope.engine.evaluation import Solution
 from mixedscope.engine.generalized.iterative.system import IterativeGeneralizedSystem
-from mixedscope.engine.generalized.modes import Modes
-from mixedscope.engine.generalized.rows import working
+from mixedscope.engine.generalized.modes import (
+    Modes,
+    first_place,
+    inner,
+    place_at,
+)
 from mixedscope.engine.iterative.conjugate import solve
 from mixedscope.engine.iterative.crossing import Complement, Trace
 from mixedscope.engine.iterative.probes import (
@@ -44,6 +48,7 @@ from mixedscope.engine.iterative.probes import (
     means,
 )
 from mixedscope.engine.kernels.crossing import spread_levels
+from mixedscope.engine.kernels.laplace import GAIN, MOST, ROUNDING, SETTLED, SHORTEST, SLACK
 
 __all__ = ["LaplacePoint", "find_modes"]
 
@@ -55,15 +60,9 @@ STEP: Final = (1e-4, 1e-8)
 PROBED: Final = 1e-6
 EXACT: Final = 1e-9
 
-#: Newton decrements at which a last step is taken, and from which on every whole step is: a sum
-#: over a million rows is not known well enough to tell what is left to be gained.
-_SETTLED: Final = 1e-10
+#: Newton decrement from which on every whole step is taken: a sum over a million rows is not known
+#: well enough to tell what is left to be gained.
 _NEAR: Final = 1e-5
-_ROUNDING: Final = 2e-15
-_SLACK: Final = 4e-16
-_STEPS: Final = 200
-_SHORTEST: Final = 1e-8
-_GAIN: Final = 1e-4
 
 
 def find_modes(
@@ -78,64 +77,48 @@ def find_modes(
     As :func:`mixedscope.engine.generalized.modes.find_modes`. The log-determinant of the modes'
     ``solution`` is that of what was eliminated.
     """
-    family, response = system.family, system.response
     squares = [f @ f.T for f in factors]
-    zero = [np.zeros((f.n_levels, f.size)) for f in system.factors]
-    g = zero if start is None else list(start)
-    b = [own @ square for own, square in zip(g, squares, strict=True)]
-    random = system.random_part(b)
     most = 0
     with np.errstate(all="ignore"):
-        eta = fixed + random
-        rows = working(family, response, eta, dispersion)
-        penalty = _inner(g, b)
-        value = -rows.log_likelihood + 0.5 * penalty
-        if not math.isfinite(value):
-            g, b = zero, [own.copy() for own in zero]
-            random, eta, penalty = np.zeros(system.n), fixed, 0.0
-            rows = working(family, response, eta, dispersion)
-            value = -rows.log_likelihood
-            if not math.isfinite(value):
-                raise FloatingPointError("No response has a mean at these fixed effects.")
+        here = first_place(system, squares, fixed, dispersion, start)
         steps = halvings = 0
         decrement = math.inf
         while True:
             steps += 1
-            if steps > _STEPS:
+            if steps > MOST:
                 raise FloatingPointError("The conditional modes were not found.")
-            slope = [one - own for one, own in zip(system.level_sums(rows.score), g, strict=True)]
+            rows = here.rows
+            slope = [
+                one - own for one, own in zip(system.level_sums(rows.score), here.g, strict=True)
+            ]
             tolerance = STEP[decrement < 1.0]
             turned, taken, iterations = _step(system, factors, rows.weight, slope, tolerance)
             most = max(most, iterations)
             moved = [own @ square for own, square in zip(turned, squares, strict=True)]
-            decrement = _inner(slope, taken)
+            decrement = inner(slope, taken)
             change = system.random_part(moved)
-            is_last = decrement < _SETTLED or decrement < _ROUNDING * (1.0 + abs(value))
+            is_last = decrement < SETTLED or decrement < ROUNDING * (1.0 + abs(here.value))
             length = 1.0
             while True:
-                new_g = [own + length * t for own, t in zip(g, turned, strict=True)]
-                new_b = [own + length * m for own, m in zip(b, moved, strict=True)]
-                new_random = random + length * change
-                new_eta = fixed + new_random
-                new_rows = working(family, response, new_eta, dispersion)
-                new_penalty = _inner(new_g, new_b)
-                new_value = -new_rows.log_likelihood + 0.5 * new_penalty
-                allowed = value - _GAIN * length * decrement + _SLACK * (1.0 + abs(value))
-                if new_value <= allowed or (decrement < _NEAR and math.isfinite(new_value)):
+                there = place_at(
+                    system, fixed, dispersion,
+                    [own + length * t for own, t in zip(here.g, turned, strict=True)],
+                    [own + length * m for own, m in zip(here.b, moved, strict=True)],
+                    here.random + length * change,
+                )  # fmt: skip
+                allowed = here.value - GAIN * length * decrement + SLACK * (1.0 + abs(here.value))
+                if there.value <= allowed or (decrement < _NEAR and math.isfinite(there.value)):
                     break
                 halvings += 1
                 length *= 0.5
-                if length < _SHORTEST:
+                if length < SHORTEST:
                     raise FloatingPointError("No step towards the conditional modes gains.")
-            g, b, random, eta, rows = new_g, new_b, new_random, new_eta, new_rows
-            penalty, value = new_penalty, new_value
+            here = there
             if is_last:
                 break
-        complement = system.complement(rows.weight, factors)
-    solution = Solution(complement.log_det, 0.0, 0.0, penalty, np.empty(0))
-    found = Modes(
-        g, b, random, eta, rows, penalty, rows.weight, solution, steps, halvings, decrement
-    )
+        complement = system.complement(here.rows.weight, factors)
+    solution = Solution(complement.log_det, 0.0, 0.0, here.penalty, np.empty(0))
+    found = Modes(*here[:6], here.rows.weight, solution, steps, halvings, decrement)
     return found, complement, most
 
 
@@ -290,8 +273,3 @@ class LaplacePoint:
         ).x.reshape(n, size, k)  # fmt: skip
         out = complement.variance * np.einsum("jla,jlb->lab", right, x)
         return out if position == self.system.iterated else complement.m[levels] + out
-
-
-def _inner(one: Sequence[Floats], other: Sequence[Floats]) -> float:
-    """Sum of the products of all entries."""
-    return math.fsum(float(np.vdot(a, b)) for a, b in zip(one, other, strict=True))
