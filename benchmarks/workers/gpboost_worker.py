@@ -56,18 +56,7 @@ class GPBoost(Session):
 
     def total(self, count: int) -> dict[str, Any]:
         """One fit: seconds of all, and of the part from the model on."""
-        from time import perf_counter, process_time
-
-        start, cpu = perf_counter(), process_time()
-        built = self.build()
-        middle = process_time()
-        self._last = self.optimise(built)
-        return {
-            "seconds": perf_counter() - start,
-            "cpu": process_time() - cpu,
-            "fit": process_time() - middle,
-            **self.describe(self._last),
-        }
+        return self.parted()
 
 
 if __name__ == "__main__":

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
@@ -48,18 +46,7 @@ class OursCrossed(Session):
 
     def total(self, count: int) -> dict[str, Any]:
         """One fit: seconds of all, and of the part from the model on."""
-        self._last = None
-        gc.collect()
-        start, cpu = perf_counter(), process_time()
-        built = self.build()
-        middle = process_time()
-        self._last = self.optimise(built)
-        return {
-            "seconds": perf_counter() - start,
-            "cpu": process_time() - cpu,
-            "fit": process_time() - middle,
-            **self.describe(self._last),
-        }
+        return self.parted()
 
     def describe(self, fitted: ms.Fit) -> dict[str, Any]:
         """Where it ended, and what it says of its error."""

@@ -117,6 +117,21 @@ class Session(ABC):
         seconds, cpu = (perf_counter() - start) / count, (process_time() - cpu) / count
         return {"seconds": seconds, "cpu": cpu, **self.describe(self._last)}
 
+    def parted(self) -> dict[str, Any]:
+        """Seconds of one whole fit, and of the part from the built model on, and what it found."""
+        self._last = None
+        gc.collect()
+        start, cpu = perf_counter(), process_time()
+        built = self.build()
+        middle = process_time()
+        self._last = self.optimise(built)
+        return {
+            "seconds": perf_counter() - start,
+            "cpu": process_time() - cpu,
+            "fit": process_time() - middle,
+            **self.describe(self._last),
+        }
+
     def task(self, name: str, count: int) -> dict[str, Any]:
         """Mean seconds of a task done to `count` fits, and the numbers of the last one."""
         task = self.tasks[name]

@@ -311,10 +311,7 @@ class CompiledLaplace(LaplaceObjective):
 
     def checked(self, point: Floats) -> Floats:
         """Coordinates of a point (k,) that can be evaluated; raises FloatingPointError."""
-        if not np.isfinite(point).all():
-            raise FloatingPointError("The parameters are not finite.")
-        if not 0.0 < self.split(point)[2] < math.inf:
-            raise FloatingPointError("The dispersion is beyond floating-point numbers.")
+        self._split_sound(point)
         return self.to_points(point)
 
     def described(self, point: Floats, parts: Floats) -> GeneralizedEvaluation | None:

@@ -153,6 +153,15 @@ class LaplaceObjective:
         dispersion = math.exp(point[-1]) if len(point) > k + r else 1.0
         return point[:k], point[k : k + r], dispersion
 
+    def _split_sound(self, point: Floats) -> tuple[Floats, Floats, float]:
+        """As `split`; raises FloatingPointError of what no modes are looked for at."""
+        if not np.isfinite(point).all():
+            raise FloatingPointError("The parameters are not finite.")
+        theta, beta, dispersion = self.split(point)
+        if not 0.0 < dispersion < math.inf:
+            raise FloatingPointError("The dispersion is beyond floating-point numbers.")
+        return theta, beta, dispersion
+
     def modes_at(self, point: Floats) -> Modes:
         """Find the conditional modes, and leave the system factorised there.
 
@@ -174,11 +183,7 @@ class LaplaceObjective:
         """Find the conditional modes, from those of the evaluation before."""
         if self._at is not None and self._modes is not None and np.array_equal(self._at, point):
             return self._modes
-        if not np.isfinite(point).all():
-            raise FloatingPointError("The parameters are not finite.")
-        theta, beta, dispersion = self.split(point)
-        if not 0.0 < dispersion < math.inf:
-            raise FloatingPointError("The dispersion is beyond floating-point numbers.")
+        theta, beta, dispersion = self._split_sound(point)
         system = self.system
         factors, fixed = system.standard_factors(theta), system.fixed_part(beta)
         start = self._predicted(factors, fixed)

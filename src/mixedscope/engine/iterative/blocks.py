@@ -28,14 +28,13 @@ from numpy.typing import NDArray
 from mixedscope.engine.iterative.crossing import (
     Complement,
     Crossing,
+    Eliminated,
     Trace,
-    elimination_of,
     own_traces,
 )
 from mixedscope.engine.kernels import crossing as kernels
 from mixedscope.engine.kernels.crossing_blocks import (
     add_blocks_times,
-    add_transposed_blocks_times,
     blocks_of_pairs,
     forms_of_blocks,
 )
@@ -45,7 +44,7 @@ __all__ = ["BlockComplement", "complement_of"]
 Floats = NDArray[np.float64]
 
 
-class BlockComplement:
+class BlockComplement(Eliminated):
     """The matrix S at one theta; has what `Complement` has.
 
     Parameters
@@ -73,11 +72,10 @@ class BlockComplement:
     def __init__(self, crossing: Crossing, factor: Floats, far: Sequence[Floats]) -> None:
         from scipy.linalg import block_diag
 
-        self.crossing = c = crossing
+        super().__init__(crossing, factor)
+        c = crossing
         assert c.clusters is not None
         self._clusters = c.clusters.groups
-        self.covariance = factor @ factor.T
-        log_det, self.shares, self.m = elimination_of(c.d, factor)
         self._covariances = [f @ f.T for f in far]
         # Factors of one covariance differ by signs of their columns: probes are to see one.
         signed = [f * np.where(np.diag(f) < 0.0, -1.0, 1.0) for f in far]
@@ -96,29 +94,21 @@ class BlockComplement:
             )
             identity = np.eye(len(own))
             lower = np.asarray(np.linalg.cholesky(own.T @ left @ own + identity), dtype=float)
-            log_det += 2.0 * float(np.log(np.einsum("qaa->qa", lower)).sum())
+            self.log_det += 2.0 * float(np.log(np.einsum("qaa->qa", lower)).sum())
             turned = np.linalg.solve(lower, np.broadcast_to(own.T, left.shape))
             self._lowers.append(lower)
             self._f.append(np.ascontiguousarray(turned.transpose(0, 2, 1)))
             self._e.append(np.asarray(np.linalg.inv(left @ covariance + identity), dtype=float))
-        self.log_det = log_det
-        if not np.isfinite(log_det):
+        if not np.isfinite(self.log_det):
             raise FloatingPointError("The penalised system is not finite.")
 
     # -- products --------------------------------------------------------------------------------
 
-    def _times(self, blocks: Sequence[Floats], v: Floats) -> Floats:
-        """Multiply v (N, c) by blocks (g, s, s) of every cluster."""
+    def _times(self, blocks: Sequence[Floats], v: Floats, *, transposed: bool = False) -> Floats:
+        """Multiply v (N, c) by blocks (g, s, s) of every cluster, or by these transposed."""
         out = np.zeros(v.shape)
         for block, group in zip(blocks, self._clusters, strict=True):
-            add_blocks_times(block, group.rows, v, out)
-        return out
-
-    def _times_transposed(self, blocks: Sequence[Floats], v: Floats) -> Floats:
-        """Multiply v (N, c) by transposed blocks of every cluster."""
-        out = np.zeros(v.shape)
-        for block, group in zip(blocks, self._clusters, strict=True):
-            add_transposed_blocks_times(block, group.rows, v, out)
+            add_blocks_times(block, group.rows, v, out, transposed)
         return out
 
     def _rest(self, v: Floats) -> Floats:
@@ -127,32 +117,18 @@ class BlockComplement:
         taken = np.zeros(v.shape)
         c.add_between(v, taken)
         for block, group in zip(self._taken, self._clusters, strict=True):
-            add_blocks_times(block, group.rows, v, taken)
+            add_blocks_times(block, group.rows, v, taken, False)
         return kernels.complement_product(c.ptr, c.idx, c.w, self.m, v) - taken
 
     def product(self, v: Floats) -> Floats:
         """``(I - S) v`` of vectors v (N, c)."""
-        return self._times_transposed(self._f, self._rest(self._times(self._f, v)))
-
-    def reduced(self, own: Floats, far: Floats) -> Floats:
-        """What is left of columns of the iterated factors, ``far - sum_i C_i' M_i own_i`` (N, c).
-
-        ``own`` (q, k, c), ``far`` (N, c): cross-products of either with the columns.
-        """
-        c = self.crossing
-        turned = np.ascontiguousarray(self.m @ own)
-        return far - kernels.spread_levels(c.ptr, c.idx, c.w, turned, len(far))
-
-    def met(self, far: Floats) -> Floats:
-        """``C_i far`` (q, k, c) of random effects (N, c) of the iterated factors."""
-        c = self.crossing
-        return kernels.collect_levels(c.ptr, c.idx, c.w, np.ascontiguousarray(far))
+        return self._times(self._f, self._rest(self._times(self._f, v)), transposed=True)
 
     # -- from columns to right-hand sides, and back ----------------------------------------------
 
     def right(self, columns: Floats) -> Floats:
         """Right-hand sides (N, c) for what is left of columns of the iterated factors."""
-        return self._times_transposed(self._f, np.ascontiguousarray(columns))
+        return self._times(self._f, np.ascontiguousarray(columns), transposed=True)
 
     def scores(self, x: Floats, columns: Floats) -> Floats:
         """``Z_2' inv(V) U`` (N, c) of solutions x with `right` of what is left of ``Z_2'U``."""
@@ -195,7 +171,7 @@ class BlockComplement:
             out[own, sum(sizes[:f]) : sum(sizes[: f + 1])] = np.tile(
                 np.eye(k), ((own.stop - own.start) // k, 1)
             )
-        out = self._times_transposed(self._lowers, out)
+        out = self._times(self._lowers, out, transposed=True)
         # Sums in one order, whatever the number of threads.
         for _ in range(2):
             triangle = np.linalg.cholesky(np.einsum("jr,js->rs", out, out))

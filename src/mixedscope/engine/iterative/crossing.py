@@ -35,11 +35,11 @@ from mixedscope.engine.products import GroupColumns
 __all__ = [
     "Complement",
     "Crossing",
+    "Eliminated",
     "Pairs",
     "Places",
     "Trace",
     "crossing_of",
-    "elimination_of",
     "own_traces",
 ]
 
@@ -144,7 +144,7 @@ class Crossing(NamedTuple):
         out = np.zeros(v.shape)
         for block, first in zip(self.blocks, self.firsts, strict=True):
             q, k = block.shape[:2]
-            add_blocks_times(block, first + np.arange(q * k).reshape(q, k), v, out)
+            add_blocks_times(block, first + np.arange(q * k).reshape(q, k), v, out, False)
         self.add_between(v, out)
         return out
 
@@ -323,7 +323,37 @@ def _sums(
     return d, own
 
 
-class Complement:
+class Eliminated:
+    """What one eliminated factor leaves, whatever becomes of the iterated ones.
+
+    Parameters
+    ----------
+    crossing : Crossing
+    factor : (k, k) array
+        Relative covariance factor of the eliminated factor.
+    """
+
+    def __init__(self, crossing: Crossing, factor: Floats) -> None:
+        self.crossing = crossing
+        self.covariance = factor @ factor.T
+        self.log_det, self.shares, self.m = _elimination(crossing.d, factor)
+
+    def reduced(self, own: Floats, far: Floats) -> Floats:
+        """What is left of columns of the iterated factors, ``far - sum_i C_i' M_i own_i`` (N, c).
+
+        ``own`` (q, k, c), ``far`` (N, c): cross-products of either with the columns.
+        """
+        c = self.crossing
+        turned = np.ascontiguousarray(self.m @ own)
+        return far - kernels.spread_levels(c.ptr, c.idx, c.w, turned, len(far))
+
+    def met(self, far: Floats) -> Floats:
+        """``C_i far`` (q, k, c) of random effects (N, c) of the iterated factors."""
+        c = self.crossing
+        return kernels.collect_levels(c.ptr, c.idx, c.w, np.ascontiguousarray(far))
+
+
+class Complement(Eliminated):
     """The matrix S at one theta, and what the elimination gives; of one iterated column a level.
 
     Parameters
@@ -353,13 +383,11 @@ class Complement:
     """
 
     def __init__(self, crossing: Crossing, factor: Floats, lam: float) -> None:
-        self.crossing = crossing
-        self.covariance = factor @ factor.T
-        log_det, self.shares, self.m = elimination_of(crossing.d, factor)
+        super().__init__(crossing, factor)
         self.variance = lam * lam
         diagonal = 1.0 + self.variance * crossing.squares
         self.scale = 1.0 / np.sqrt(diagonal)
-        self.log_det = log_det + float(np.log(diagonal).sum())
+        self.log_det += float(np.log(diagonal).sum())
         self.w = np.empty(crossing.w.shape)
         kernels.scaled_pairs(crossing.idx, crossing.w, self.scale, self.w)
         if not np.isfinite(self.log_det):
@@ -375,20 +403,6 @@ class Complement:
         """Diagonal (N,) of ``(I - S) / lam**2``."""
         c = self.crossing
         return kernels.complement_diagonal(c.ptr, c.idx, self.w, self.m, len(self.scale))
-
-    def reduced(self, own: Floats, far: Floats) -> Floats:
-        """What is left of columns of the iterated factor, ``far - sum_i C_i' M_i own_i`` (N, c).
-
-        ``own`` (q, k, c), ``far`` (N, c): cross-products of either factor with the columns.
-        """
-        c = self.crossing
-        turned = np.ascontiguousarray(self.m @ own)
-        return far - kernels.spread_levels(c.ptr, c.idx, c.w, turned, len(far))
-
-    def met(self, far: Floats) -> Floats:
-        """``C_i far`` (q, k, c) of random effects (N, c) of the iterated factor."""
-        c = self.crossing
-        return kernels.collect_levels(c.ptr, c.idx, c.w, np.ascontiguousarray(far))
 
     # -- from columns to right-hand sides, and back ----------------------------------------------
 
@@ -444,7 +458,7 @@ class Complement:
         return out + own_traces(mixed, own, squares, self.variance)
 
 
-def elimination_of(d: Floats, factor: Floats) -> tuple[float, Floats, Floats]:
+def _elimination(d: Floats, factor: Floats) -> tuple[float, Floats, Floats]:
     """Log-determinant of eliminated levels, their E and M (q, k, k)."""
     k = len(factor)
     covariance = factor @ factor.T

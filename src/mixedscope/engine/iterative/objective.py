@@ -18,6 +18,7 @@ from mixedscope.core.errors import UnsuitedError
 from mixedscope.core.evaluation import EstimatedEvaluation
 from mixedscope.engine.evaluation import gradients_by_row
 from mixedscope.engine.group_effects import joined
+from mixedscope.engine.iterative.probed import ERRORS, Probed
 from mixedscope.engine.iterative.probes import covariance_of_means
 from mixedscope.engine.iterative.solution import IterativeSolution
 from mixedscope.engine.iterative.system import IterativeSystem
@@ -35,7 +36,7 @@ Floats = NDArray[np.float64]
 _LEAST = 1e-4
 
 
-class IterativeObjective(SearchableObjective):
+class IterativeObjective(Probed, SearchableObjective):
     """The objective an optimiser sees, estimated.
 
     Attributes
@@ -45,22 +46,9 @@ class IterativeObjective(SearchableObjective):
         the equations took.
     """
 
-    parts = (
-        *SearchableObjective.parts,
-        "objective_se", "gradient_se", "cg_iterations", "cg_residual", "probes",
-    )  # fmt: skip
+    parts = (*SearchableObjective.parts, *ERRORS)
 
     system: IterativeSystem
-
-    @property
-    def n_probes(self) -> int:
-        """Number of probes."""
-        return self.system.n_probes
-
-    @property
-    def seed(self) -> int:
-        """What the probes are drawn from."""
-        return self.system.seed
 
     # -- values and slopes -----------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -17,6 +16,7 @@ from mixedscope.engine.evaluation import Solution
 from mixedscope.engine.gather import containing_levels
 from mixedscope.engine.iterative.clusters import roots_of
 from mixedscope.engine.iterative.crossing import Crossing, Places, crossing_of
+from mixedscope.engine.iterative.probed import ProbedSystem
 from mixedscope.engine.iterative.probes import signs
 from mixedscope.engine.iterative.solution import IterativeSolution
 from mixedscope.engine.lapack import limited_for
@@ -43,7 +43,7 @@ ENDS: Final = 20
 SAMPLED: Final = 200
 
 
-class IterativeSystem(ProfiledSystem):
+class IterativeSystem(ProbedSystem, ProfiledSystem):
     """A design of which one large factor is eliminated, the others iterated.
 
     It holds no factorisation: what would need one is refused, by name.
@@ -125,22 +125,10 @@ class IterativeSystem(ProfiledSystem):
         terms = [self.terms[f] for f, _ in self.places.iterated_columns]
         return tuple((term.group, term.names) for term in terms)
 
-    def use_probes(self, n_probes: int | None) -> None:
-        """Use so many probes from now on; None: as many as a fit begins with."""
-        number = self.first_probes if n_probes is None else n_probes
-        if number != self.n_probes:
-            self.n_probes = number
-            self.__dict__.pop("probes", None)
-            self._last = None
-
-    def with_probes(self, n_probes: int, *, seed: int | None = None) -> IterativeSystem:
-        """Give the same system with another number of probes, or others."""
-        other = copy(self)
-        other.__dict__.pop("probes", None)
-        other.n_probes = n_probes
-        other.seed = self.seed if seed is None else seed
-        other._last = None
-        return other
+    def forget_probes(self) -> None:
+        """Forget the probes, and the last solution."""
+        super().forget_probes()
+        self._last = None
 
     def at(self, factors: Sequence[Floats]) -> IterativeSolution:
         """Solve at these factors, unless that was done last."""

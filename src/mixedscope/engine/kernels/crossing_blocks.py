@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compiled import compiled_kernel
 
-__all__ = ["add_blocks_times", "add_transposed_blocks_times", "blocks_of_pairs", "forms_of_blocks"]
+__all__ = ["add_blocks_times", "blocks_of_pairs", "forms_of_blocks"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -22,28 +22,14 @@ Columns = NDArray[np.uint32]
 
 
 @compiled_kernel
-def add_blocks_times(blocks: Floats, rows: Ints, v: Floats, out: Floats) -> None:
+def add_blocks_times(blocks: Floats, rows: Ints, v: Floats, out: Floats, transposed: bool) -> None:
     """Add to `out` (N, c) the products of blocks (g, s, s) with their rows (g, s) of v (N, c)."""
     s, size = rows.shape[1], v.shape[1]
     for i in range(len(rows)):
         for a in range(s):
             target = out[rows[i, a]]
             for b in range(s):
-                value = blocks[i, a, b]
-                source = v[rows[i, b]]
-                for c in range(size):
-                    target[c] += value * source[c]
-
-
-@compiled_kernel
-def add_transposed_blocks_times(blocks: Floats, rows: Ints, v: Floats, out: Floats) -> None:
-    """Do what `add_blocks_times` does with the blocks transposed."""
-    s, size = rows.shape[1], v.shape[1]
-    for i in range(len(rows)):
-        for a in range(s):
-            target = out[rows[i, a]]
-            for b in range(s):
-                value = blocks[i, b, a]
+                value = blocks[i, b, a] if transposed else blocks[i, a, b]
                 source = v[rows[i, b]]
                 for c in range(size):
                     target[c] += value * source[c]

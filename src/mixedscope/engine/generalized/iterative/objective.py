@@ -20,6 +20,7 @@ from mixedscope.engine.generalized.modes import Modes, without_modes
 from mixedscope.engine.generalized.rows import slopes_of_weights
 from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.engine.iterative.crossing import Complement
+from mixedscope.engine.iterative.probed import ERRORS, Probed
 from mixedscope.engine.iterative.probes import covariance_of_means
 from mixedscope.engine.iterative.system import MOST_AT_ONCE
 from mixedscope.engine.lapack import limited_for
@@ -57,7 +58,7 @@ class EstimatedGeneralizedEvaluation(NamedTuple):
     rounding: float = 0.0
 
 
-class IterativeLaplace(LaplaceObjective):
+class IterativeLaplace(Probed, LaplaceObjective):
     """The objective of a generalised model of two large crossed factors, estimated.
 
     Parameters
@@ -65,10 +66,7 @@ class IterativeLaplace(LaplaceObjective):
     system : IterativeGeneralizedSystem
     """
 
-    parts = (
-        *LaplaceObjective.parts,
-        "objective_se", "gradient_se", "cg_iterations", "cg_residual", "probes",
-    )  # fmt: skip
+    parts = (*LaplaceObjective.parts, *ERRORS)
 
     #: The information is rough: what modes do to the determinant is no part of it.
     has_secants = True
@@ -90,16 +88,6 @@ class IterativeLaplace(LaplaceObjective):
         """The same objective of another system: other columns."""
         assert isinstance(system, IterativeGeneralizedSystem)
         return IterativeLaplace(system)
-
-    @property
-    def n_probes(self) -> int:
-        """Number of probes."""
-        return self.system.n_probes
-
-    @property
-    def seed(self) -> int:
-        """What the probes are drawn from."""
-        return self.system.seed
 
     def use_probes(self, n_probes: int | None) -> None:
         """Use so many probes from now on; None: as many as a fit begins with."""
@@ -142,11 +130,7 @@ class IterativeLaplace(LaplaceObjective):
     def _find(self, point: Floats) -> Modes:
         if self._at is not None and self._modes is not None and np.array_equal(self._at, point):
             return self._modes
-        if not np.isfinite(point).all():
-            raise FloatingPointError("The parameters are not finite.")
-        theta, beta, dispersion = self.split(point)
-        if not 0.0 < dispersion < np.inf:
-            raise FloatingPointError("The dispersion is beyond floating-point numbers.")
+        theta, beta, dispersion = self._split_sound(point)
         system = self.system
         factors, fixed = system.standard_factors(theta), system.fixed_part(beta)
         start = self._from_here(point)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,6 +15,7 @@ from mixedscope.engine import gather
 from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.engine.iterative.conjugate import Solves, solve
 from mixedscope.engine.iterative.crossing import Complement, Crossing
+from mixedscope.engine.iterative.probed import ProbedSystem
 from mixedscope.engine.iterative.probes import signs
 from mixedscope.engine.iterative.system import PROBES
 from mixedscope.engine.kernels import weighted_crossing as kernels
@@ -27,7 +27,7 @@ __all__ = ["IterativeGeneralizedSystem", "unsuited"]
 Floats = NDArray[np.float64]
 
 
-class IterativeGeneralizedSystem(GeneralizedSystem):
+class IterativeGeneralizedSystem(ProbedSystem, GeneralizedSystem):
     """A design of which the larger factor is eliminated, the other one iterated.
 
     It holds no factorisation: what would need one is refused, by name.
@@ -104,21 +104,6 @@ class IterativeGeneralizedSystem(GeneralizedSystem):
         """Factor and column in whose space the probes are: models that share it share them."""
         term = self.terms[self.iterated]
         return ((term.group, term.names),)
-
-    def use_probes(self, n_probes: int | None) -> None:
-        """Use so many probes from now on; None: as many as a fit begins with."""
-        number = self.first_probes if n_probes is None else n_probes
-        if number != self.n_probes:
-            self.n_probes = number
-            self.__dict__.pop("probes", None)
-
-    def with_probes(self, n_probes: int, *, seed: int | None = None) -> IterativeGeneralizedSystem:
-        """Give the same system with another number of probes, or others."""
-        other = copy(self)
-        other.__dict__.pop("probes", None)
-        other.n_probes = n_probes
-        other.seed = self.seed if seed is None else seed
-        return other
 
     def of_response(self, response: Response) -> IterativeGeneralizedSystem:
         """Refused: thousands of refits are not for models of this size."""
