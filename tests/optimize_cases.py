@@ -5,12 +5,11 @@ The mixed model is written with n x n matrices and no care for speed, independen
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 
 from mixedscope.core.evaluation import Evaluation
 from mixedscope.core.vocabulary import CRITERION_NAMES
+from mixedscope.engine.generalized.evaluation import ManyStarts
 
 
 class KnowsNoMore:
@@ -55,7 +54,7 @@ class KnowsNoMore:
         return []
 
     def second_look(self, theta):
-        return SimpleNamespace(rays=(), starts=(), hopeful=())
+        return ManyStarts()
 
     def unidentified(self, theta):
         return []
