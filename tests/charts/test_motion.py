@@ -10,6 +10,7 @@ import re
 import zlib
 from dataclasses import replace
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from mixedscope.charts.kinds.motion.chart import motion
 from mixedscope.charts.kinds.motion.frames import MOST_LEVELS, course_of, scene_of, stops
 from mixedscope.charts.kinds.motion.layout import HEIGHT, WIDTH, blocks
 from mixedscope.charts.kinds.motion.player import page
+from mixedscope.charts.kinds.motion.scenes import modes_reel
 from mixedscope.charts.kinds.motion.still import moments
 from mixedscope.charts.kinds.motion.words import component_names, theta_title
 from mixedscope.charts.kinds.theta.chart import theta_motion
@@ -325,6 +327,20 @@ def test_films_and_pages_have_the_same_bytes_from_the_same_input(fits: list[FitT
             assert first() == make().files[name](), name
 
 
+def test_a_picture_is_the_same_whatever_was_shown_before(fits: list[FitTables]) -> None:
+    reel = modes_reel(scene_of(fits, "g", TERMS), "title")
+    plan = film.schedule(stops(reel.tracks, reel.courses))
+    moving = [at for before, at in pairwise(plan) if at[0] != before[0]]
+    seen = []
+    for at in moving:
+        reel.show.turn(*at)
+        seen.append(reel.show.picture.copy())
+    backwards = replace(reel).show
+    for at, picture in zip(moving[::-1], seen[::-1], strict=True):
+        backwards.turn(*at)
+        assert (backwards.picture == picture).all(), at
+
+
 @pytest.mark.usefixtures("short")
 def test_mp4_is_a_film_that_can_be_played(fits: list[FitTables]) -> None:
     import subprocess
@@ -356,8 +372,6 @@ def test_encoder_that_fails_says_so(fits: list[FitTables], monkeypatch: pytest.M
 def test_film_shows_the_modes_where_the_tables_have_them(fits: list[FitTables]) -> None:
     (tables,) = fits[:1]
     scene = scene_of([tables], "g", TERMS)
-    from mixedscope.charts.kinds.motion.scenes import modes_reel
-
     reel = modes_reel(scene, "title")
     for picture in film.pictures(reel, 2):
         last = picture.pixels.astype(int)

@@ -333,9 +333,12 @@ class _Show:
         self.picture[self._foot.place] = np.asarray(sheet)
 
     def _batch(self, stop: int) -> dict[int, Image.Image]:
-        """The numbers of this stop and of those after it, written on one long sheet."""
+        """The numbers of this stop and of its neighbours, written on one long sheet."""
         foot = self._foot
-        some = range(stop, min(stop + _BATCH, len(self.readings)))
+        # Always the same neighbours, whatever was shown before: letters differ by a rounding with
+        # their height on the sheet.
+        first = stop - stop % _BATCH
+        some = range(first, min(first + _BATCH, len(self.readings)))
         parts = [
             f'<g transform="translate({-foot.left} {n * foot.height - foot.top})">'
             + "".join(self.reel.words(float(self.readings[i])))
