@@ -10,13 +10,18 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image
 from sweep_cases import sweep_runs
 
@@ -26,7 +31,7 @@ from mixedscope.charts.drawing import figure
 from mixedscope.charts.kinds.sweep.chart import sweep_chart
 from mixedscope.summaries.runs import summarise
 
-__all__ = ["APPROVED", "CASES", "SPECS", "TABLES", "digest", "picture", "specification"]
+__all__ = ["APPROVED", "CASES", "SPECS", "TABLES", "digest", "painter", "picture", "specification"]
 
 HERE = Path(__file__).parent
 TABLES = HERE / "tables"
@@ -182,6 +187,22 @@ def picture(spec: Mapping[str, Any]) -> bytes:
     small = image.resize((WIDTH, height), Image.Resampling.BOX)
     small.quantize(64).save(out, "PNG", optimize=True)
     return out.getvalue()
+
+
+@contextmanager
+def painter() -> Iterator[Callable[[Mapping[str, Any]], bytes]]:
+    """Give `picture` as every machine makes it: of the fonts that the renderer carries with it.
+
+    A machine's own Liberation Sans goes before that of the renderer, and may be of another version,
+    which puts words a pixel elsewhere. What a renderer uses is settled when its process first
+    draws: it has one of its own.
+    """
+    with tempfile.TemporaryDirectory() as empty, pytest.MonkeyPatch.context() as patch:
+        fonts = Path(empty) / "fonts.conf"
+        fonts.write_text(f"<fontconfig><dir>{empty}</dir></fontconfig>", "utf-8")
+        patch.setenv("FONTCONFIG_FILE", str(fonts))
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            yield lambda spec: pool.submit(picture, spec).result()
 
 
 def distance(first: bytes, second: bytes) -> float:

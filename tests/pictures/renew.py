@@ -18,7 +18,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from family_cases import answers, visits  # noqa: E402
-from picture_cases import APPROVED, CASES, SPECS, TABLES, digest, picture, specification  # noqa: E402
+from picture_cases import APPROVED, CASES, SPECS, TABLES, digest, painter, specification  # noqa: E402
 
 import mixedscope as ms  # noqa: E402
 
@@ -177,12 +177,13 @@ def main() -> int:
     APPROVED.mkdir(exist_ok=True)
     before = json.loads(SPECS.read_text("utf-8")) if SPECS.exists() else {}
     after = {case: value for case, value in before.items() if case in CASES}
-    for case in asked.cases or CASES:
-        spec = specification(case)
-        after[case] = digest(spec)
-        if after[case] != before.get(case) or not (APPROVED / f"{case}.png").exists():
-            (APPROVED / f"{case}.png").write_bytes(picture(spec))
-            print(f"{case}: {'changed' if case in before else 'new'}, look at it")
+    with painter() as painted:
+        for case in asked.cases or CASES:
+            spec = specification(case)
+            after[case] = digest(spec)
+            if after[case] != before.get(case) or not (APPROVED / f"{case}.png").exists():
+                (APPROVED / f"{case}.png").write_bytes(painted(spec))
+                print(f"{case}: {'changed' if case in before else 'new'}, look at it")
     for path in APPROVED.glob("*.png"):
         if path.stem not in CASES:
             path.unlink()

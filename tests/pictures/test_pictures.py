@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
-from picture_cases import APPROVED, CASES, SPECS, digest, distance, picture, specification
+from picture_cases import APPROVED, CASES, SPECS, digest, distance, painter, picture, specification
 
 from mixedscope import charts
 
@@ -24,6 +26,13 @@ TOLERANCE = 0.06
 def approved() -> dict[str, str]:
     found: dict[str, str] = json.loads(SPECS.read_text("utf-8"))
     return found
+
+
+@pytest.fixture(scope="module")
+def painted() -> Iterator[Callable[[Mapping[str, Any]], bytes]]:
+    """What makes a picture of a specification."""
+    with painter() as found:
+        yield found
 
 
 def test_every_kind_of_chart_has_a_case(approved: dict[str, str]) -> None:
@@ -39,9 +48,12 @@ def test_the_specification_is_the_approved_one(case: str, approved: dict[str, st
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.exhaustive
-def test_the_picture_is_the_approved_one(case: str) -> None:
-    found = picture(specification(case))
-    assert distance(found, (APPROVED / f"{case}.png").read_bytes()) < TOLERANCE, RENEW
+def test_the_picture_is_the_approved_one(
+    case: str, painted: Callable[[Mapping[str, Any]], bytes]
+) -> None:
+    assert (
+        distance(painted(specification(case)), (APPROVED / f"{case}.png").read_bytes()) < TOLERANCE
+    ), RENEW
 
 
 def test_a_change_is_seen() -> None:

@@ -1,7 +1,8 @@
 """One look for every chart: font, sizes, and colours that mean the same thing everywhere.
 
 The font is Liberation Sans, which the renderer carries with it, so that text is measured and drawn
-alike on every machine; SVG files and pages carry what they need of it under a name of their own
+alike on every machine but those that have another version of it, where words may be a pixel wider
+or narrower; SVG files and pages carry what they need of it under a name of their own
 (`mixedscope.charts.common.embedding`), and Arial and Helvetica have the same widths for programs
 that read no embedded font.
 The colours have the hues of Okabe & Ito (2008) and of Tol (2021), told apart by colour-blind
