@@ -378,8 +378,10 @@ def test_a_table_without_its_intervals_says_why(directory: Path) -> None:
     files = plan.printed_files("m")
     steps.table(fits=fits, intervals=[], settings=plan.printed_settings("m"), output=files)
     said = " ".join(Path(files[0]).read_text("utf-8").split())
-    assert "full: no intervals: " in said
-    assert "degrees of freedom. Ask for df='none'." in said
+    # Which of both is found first depends on how the vanishing variance is rounded.
+    reasons = ("degrees of freedom. Ask for df='none'.", "that cannot be computed at this fit")
+    _, told = said.split("full: no intervals: ")
+    assert any(reason in told for reason in reasons)
 
 
 def test_the_page_of_a_model_shows_what_follows_from_its_fits(directory: Path) -> None:
