@@ -6,12 +6,14 @@ probes, and most of the error of either objective is no error of their differenc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.engine.iterative.probes import covariance_of_means
 from mixedscope.optimize.estimated import EstimatedObjective
 
 __all__ = ["Known", "error_of_difference", "known_alike"]
@@ -67,6 +69,7 @@ def error_of_difference(one: Known, other: Known) -> float | None:
 
 
 def _error(deviations: Floats) -> float:
-    """Standard error of a mean of estimates with these deviations; 0 of none."""
-    n = len(deviations)
-    return float(np.sqrt((deviations @ deviations) / ((n - 2.0) * n))) if n else 0.0
+    """Standard error of an estimate of which each probe was so far off (probes,); 0 of none."""
+    if not len(deviations):
+        return 0.0
+    return math.sqrt(float(covariance_of_means(deviations[:, None])[0, 0]))
