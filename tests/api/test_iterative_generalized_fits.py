@@ -8,6 +8,7 @@ import pytest
 
 import mixedscope as ms
 from mixedscope.core.errors import ModelError
+from mixedscope.optimize import estimated
 
 FORMULA = "y ~ x + (1|u) + (1|i)"
 
@@ -91,10 +92,28 @@ def test_what_needs_a_factorisation_is_refused_with_advice(fit, what):
 def test_likelihoods_are_compared_by_the_same_probes(fit, exact, data):
     more = ms.glmer("y ~ x + z + (1|u) + (1|i)", data, solver="iterative")
     plain = ms.glmer("y ~ x + z + (1|u) + (1|i)", data)
-    statistic = ms.lrtest(fit, more)["statistic"].iloc[1]
-    assert statistic == pytest.approx(ms.lrtest(exact, plain)["statistic"].iloc[1], abs=1e-3)
+    table, expected = ms.lrtest(fit, more), ms.lrtest(exact, plain)
+    error = table["statistic_se"].iloc[1]
+    assert np.isnan(table["statistic_se"].iloc[0])
+    assert 0.0 < error < fit.certificate["probe_error"]["objective"] / 5.0
+    difference = table["statistic"].iloc[1] - expected["statistic"].iloc[1]
+    assert abs(difference) < 5.0 * error + 1e-5
+    assert "statistic_se" not in expected
     with pytest.raises(ModelError, match="all made with solver=.iterative."):
         ms.lrtest(exact, more)
+
+
+def test_fits_of_fewer_probes_are_compared_by_as_many_as_others(fit, data, monkeypatch):
+    few = ms.lrtest(fit, ms.glmer("y ~ x + z + (1|u) + (1|i)", data, solver="iterative"))
+    monkeypatch.setattr(estimated, "TOO_MUCH", 0.0)
+    monkeypatch.setattr(estimated, "_MOST_PROBES", 64)
+    more = ms.glmer("y ~ x + z + (1|u) + (1|i)", data, solver="iterative")
+    assert [f.certificate["probe_error"]["probes"] for f in (fit, more)] == [32, 64]
+    table = ms.lrtest(fit, more)
+    # Not off by what 32 and 64 probes differ by.
+    difference = table["statistic"].iloc[1] - few["statistic"].iloc[1]
+    apart = abs(table["objective"].iloc[0] - fit.objective)
+    assert abs(difference) < 5.0 * few["statistic_se"].iloc[1] + 1e-5 < apart
 
 
 def test_terms_are_left_out_and_profiles_drawn_by_the_same_probes(fit, exact):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -87,13 +87,8 @@ def lrtest(*fits: Any, refit: bool = False, draws: int = 100_000, seed: int = 0)
             generalized_ratio_table,
         )
 
-        probes = {fit.certificate.get("probe_error", {}).get("probes") for fit in generalized}
-        if _are_estimated(generalized) and len(probes) > 1:
-            raise ModelError(
-                "Likelihoods that solver='iterative' estimated are compared by the same random "
-                "probes, and these fits have different numbers of them: fit with solver='exact'."
-            )
-        made = [_generalized(fit) for fit in generalized]
+        known = _known(generalized)
+        made = [_generalized(fit, own) for fit, own in zip(generalized, known, strict=True)]
         if len(made) == 1:
             return ResultTable(generalized_against_none(made[0], seed=seed))
         return ResultTable(generalized_ratio_table(made, seed=seed))
@@ -106,15 +101,21 @@ def lrtest(*fits: Any, refit: bool = False, draws: int = 100_000, seed: int = 0)
     return ResultTable(likelihood_ratio_table(compared, seed=seed))
 
 
-def _known(fits: Sequence[Fit]) -> list[Known | None]:
+def _known(fits: Sequence[Fit] | Sequence[GeneralizedFit]) -> list[Known | None]:
     """How well likelihoods are known that random probes estimated, all by the same probes.
 
     Raises ModelError if some were, and others were not or by probes of other random effects.
     """
     if not _are_estimated(fits):
         return [None] * len(fits)
-    given = [(f.model.profiled(reml=f.reml), f.theta, f.objective, f.certificate) for f in fits]
-    return list(known_alike(given))
+    return list(known_alike([_searched(fit) for fit in fits]))
+
+
+def _searched(fit: Fit | GeneralizedFit) -> tuple[Any, Any, float, Mapping[str, Any]]:
+    """The objective that a fit minimised, where, its value there and the certificate."""
+    if isinstance(fit, Fit):
+        return fit.model.profiled(reml=fit.reml), fit.theta, fit.objective, fit.certificate
+    return fit.model.laplace, fit.parameters.to_numpy(), fit.objective, fit.certificate
 
 
 def _are_estimated(fits: Sequence[Fit] | Sequence[GeneralizedFit]) -> bool:
@@ -153,7 +154,7 @@ def _probed(columns: tuple[tuple[str, tuple[str, ...]], ...]) -> str:
     return ", ".join(f"{' + '.join(names)} of {group!r}" for group, names in columns)
 
 
-def _generalized(fit: GeneralizedFit) -> ComparedGeneralized:
+def _generalized(fit: GeneralizedFit, known: Known | None) -> ComparedGeneralized:
     from mixedscope.inference.hypotheses.generalized_ratios import ComparedGeneralized
 
     return ComparedGeneralized(
@@ -161,8 +162,9 @@ def _generalized(fit: GeneralizedFit) -> ComparedGeneralized:
         structure=structure_name(fit.info),
         objective=fit.model.laplace,
         point=fit.parameters.to_numpy(),
-        value=fit.objective,
+        value=fit.objective if known is None else known.value,
         random=fit.info["random"],
+        known=known,
     )
 
 

@@ -22,12 +22,14 @@ from mixedscope.design.design import Design
 from mixedscope.engine.generalized.joint import NOT_OF_JOINT
 from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.making import linear_objective, linear_system
+from mixedscope.inference.estimates.common_probes import Known
 from mixedscope.inference.hypotheses.likelihood_ratios import (
     RATIO_COLUMNS,
     ComparedFit,
     compared,
     described,
     fixed_formula,
+    ratio_table,
     referred,
     statistic_of,
     table_of,
@@ -68,6 +70,8 @@ class ComparedGeneralized:
         The objective there.
     random : sequence of mapping
         What `describe_model` says of the random effects.
+    known : Known, optional
+        How well an objective is known that random probes estimated.
     """
 
     formula: str
@@ -76,6 +80,7 @@ class ComparedGeneralized:
     point: Floats
     value: float
     random: Sequence[Mapping[str, Any]]
+    known: Known | None = None
 
     @property
     def dof(self) -> int:
@@ -95,8 +100,8 @@ class ComparedGeneralized:
 def generalized_ratio_table(fits: Sequence[ComparedGeneralized], *, seed: int) -> pd.DataFrame:
     """Compare fits, each with the one before it, the one with fewest parameters first.
 
-    Gives `RATIO_COLUMNS`, a row for each fit. Raises ModelError if they are not of the same data
-    and likelihood, or one does not contain the one before.
+    Gives what `ratio_table` does, a row for each fit. Raises ModelError if they are not of the same
+    data and likelihood, or one does not contain the one before.
     """
     _check_likelihoods(fits)
     ordered = sorted(fits, key=lambda fit: fit.dof)
@@ -111,7 +116,7 @@ def generalized_ratio_table(fits: Sequence[ComparedGeneralized], *, seed: int) -
             row |= compared(poorer.working(*linearised), own, seed, LARGE_SAMPLES)
         rows.append(row)
         poorer = richer
-    return table_of(rows, RATIO_COLUMNS)
+    return ratio_table(rows, [fit.known for fit in ordered])
 
 
 def structure_reference(

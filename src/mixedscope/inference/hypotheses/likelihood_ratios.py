@@ -114,20 +114,26 @@ def likelihood_ratio_table(fits: Sequence[ComparedFit], *, seed: int) -> pd.Data
         row = described(richer)
         if place:
             row |= compared(ordered[place - 1], richer, seed)
-            row["statistic_se"] = _probe_error(ordered[place - 1], richer)
         rows.append(row)
-    if all(fit.known is None for fit in ordered):
+    return ratio_table(rows, [fit.known for fit in ordered])
+
+
+def ratio_table(rows: Sequence[dict[str, Any]], known: Sequence[Known | None]) -> pd.DataFrame:
+    """Table of rows, each compared with the one before it, and how well their objectives are known.
+
+    Gives `RATIO_COLUMNS`, with ``statistic_se`` where random probes estimated the objectives.
+    """
+    if all(own is None for own in known):
         return table_of(rows, RATIO_COLUMNS)
-    rows[0]["statistic_se"] = None
+    errors = [None, *map(_probe_error, known, known[1:])]
+    told = [row | {"statistic_se": error} for row, error in zip(rows, errors, strict=True)]
     at = RATIO_COLUMNS.index("statistic") + 1
-    return table_of(rows, (*RATIO_COLUMNS[:at], "statistic_se", *RATIO_COLUMNS[at:]))
+    return table_of(told, (*RATIO_COLUMNS[:at], "statistic_se", *RATIO_COLUMNS[at:]))
 
 
-def _probe_error(poorer: ComparedFit, richer: ComparedFit) -> float | None:
+def _probe_error(poorer: Known | None, richer: Known | None) -> float | None:
     """Standard error that random probes leave of a statistic; None of an exact one."""
-    if poorer.known is None or richer.known is None:
-        return None
-    return error_of_difference(poorer.known, richer.known)
+    return None if poorer is None or richer is None else error_of_difference(poorer, richer)
 
 
 def against_none(fit: ComparedFit, *, draws: int, seed: int) -> pd.DataFrame:
