@@ -184,7 +184,7 @@ def errors_over_seeds(case, seeds, *, n_probes=32):
 def test_stated_errors_are_those_made(case):
     ratios = errors_over_seeds(case, 40)
     size = np.sqrt(np.mean(ratios**2, axis=0))
-    assert np.all(size < 1.6), size
+    assert np.all(size < 1.4), size
     assert np.all(size > 0.5), size
 
 
@@ -192,8 +192,7 @@ def test_stated_errors_are_those_made(case):
 @pytest.mark.parametrize("case", [c for c in CASES if "variance" not in c])
 def test_stated_errors_cover_over_200_seeds(case):
     within = np.mean(np.abs(errors_over_seeds(case, 200)) < 2.04, axis=0)
-    # Errors are up to 1.4 times those stated (docs/glmm.md); one of 0.95 would be as stated.
-    assert np.all(within > 0.83), within
+    assert np.all(within > 0.89), within
 
 
 def test_equal_seeds_give_equal_bytes_on_any_number_of_threads():
@@ -289,6 +288,47 @@ def test_a_variance_of_zero_is_found():
     assert found.certificate["verdict"] == "boundary optimum"
     assert abs(found.theta[1]) < 1e-5
     np.testing.assert_allclose(found.theta[0], exact.theta[0], atol=1e-4)
+
+
+def counts(seed):
+    """Of one item nineteen rows in twenty: a variance of zero may be a minimum beside a lower."""
+    rng = np.random.default_rng(seed)
+    n, users, items = 1500, 200, 60
+    u, i = rng.integers(0, users, n), rng.integers(0, items, n)
+    i = np.where(rng.random(n) < 0.95, 0, i)
+    x = rng.normal(size=n)
+    eta = 0.2 * x + 0.5 * rng.normal(size=users)[u] + 0.4 * rng.normal(size=items)[i]
+    frame = pd.DataFrame({"count": rng.poisson(np.exp(eta)), "x": x})
+    return frame.assign(u=pd.Categorical(u), i=pd.Categorical(i))
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [2, 9, 14, *(pytest.param(s, marks=pytest.mark.exhaustive) for s in (5, 6, 10, 18, 20, 22))],
+)
+def test_a_minimum_at_zero_is_left_for_a_lower_one(seed):
+    _, exact, found = both("count ~ x + (1|u) + (1|i)", "poisson", counts(seed))
+    assert "a second look for a lower minimum" in found.certificate["tried"]
+    assert found.certificate["verdict"] == exact.certificate["verdict"]
+    told = found.certificate["probe_error"]["objective"]
+    assert abs(found.evaluation.objective - exact.evaluation.objective) < 4.5 * told + 1e-4
+
+
+@pytest.mark.parametrize("structure", ["cs", "homcs"])
+def test_saddles_where_a_covariance_is_singular_are_left(structure):
+    # All effects of a user are one: the correlation is at its end, the way there leads past zero.
+    rng = np.random.default_rng(0)
+    n, users, items = 3000, 300, 100
+    u, i = rng.integers(0, users, n), rng.integers(0, items, n)
+    x, z = rng.normal(size=n), rng.normal(size=n)
+    own = rng.normal(size=users)[u] * (0.7 + 0.55 * x + 0.4 * z)
+    eta = 0.6 * (0.2 * x + own + 0.5 * rng.normal(size=items)[i])
+    data = pd.DataFrame({"count": rng.poisson(np.exp(eta)), "x": x, "z": z})
+    data = data.assign(u=pd.Categorical(u), i=pd.Categorical(i))
+    _, exact, found = both(f"count ~ x + {structure}(1 + x + z|u) + (1|i)", "poisson", data)
+    assert found.certificate["verdict"] == exact.certificate["verdict"]
+    told = found.certificate["probe_error"]["objective"]
+    assert abs(found.evaluation.objective - exact.evaluation.objective) < 4.5 * told + 1e-4
 
 
 def test_a_fit_is_the_same_again():

@@ -127,6 +127,59 @@ def test_a_slope_variance_of_zero_of_the_iterated_factor_is_found(formula):
     assert abs(found.evaluation.objective - exact.objective) < 4.5 * told["objective"]
 
 
+@pytest.mark.parametrize("structure", ["cs", "homcs"])
+@pytest.mark.parametrize("rho", [1.0, -0.5])
+def test_correlations_near_their_ends_are_found_in_a_few_steps(structure, rho):
+    # By the information alone steps towards them halved what was left, 53 of them.
+    rng = np.random.default_rng(0)
+    n, users, items = 3000, 300, 100
+    u, i = rng.integers(0, users, n), rng.integers(0, items, n)
+    columns = np.column_stack([np.ones(n), *(rng.normal(size=n) for _ in range(2))])
+    values, vectors = np.linalg.eigh(np.full((3, 3), rho) + (1.0 - rho) * np.eye(3))
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    effects = rng.normal(size=(users, 3)) @ root.T * np.array([0.7, 0.55, 0.4])
+    y = (columns * effects[u]).sum(axis=1) + 0.5 * rng.normal(size=items)[i]
+    data = pd.DataFrame({"y": y + rng.normal(size=n), "x": columns[:, 1], "z": columns[:, 2]})
+    data = data.assign(u=pd.Categorical(u), i=pd.Categorical(i))
+    _, exact, found = both(f"y ~ x + {structure}(1 + x + z|u) + (1|i)", data)
+    assert found.certificate["verdict"] == exact.certificate["verdict"]
+    told = found.certificate["probe_error"]
+    assert abs(found.evaluation.objective - exact.objective) < 4.5 * told["objective"]
+    np.testing.assert_allclose(found.theta, exact.theta, atol=5e-3)
+    assert found.optimizer["evaluations"] <= 20
+
+
+TERMS = {
+    "(1|u)": 1, "(1 + x|u)": 3, "(1 + x||u)": 2, "cs(1 + x + z|u)": 4, "homcs(1 + x + z|u)": 2,
+    "rr1(1 + x + z|u)": 3, "homdiag(1 + x|u)": 1, "ar1(0 + d|u)": 2, "hetar1(0 + d|u)": 6,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("formula", TERMS)
+@pytest.mark.parametrize("end", [False, True])
+def test_second_derivatives_of_covariances_are_those_of_any_structure(formula, end):
+    rng = np.random.default_rng(3)
+    data = ratings(n=400, users=30).assign(z=rng.normal(size=400))
+    (term,) = ms.LinearMixedModel(f"y ~ x + {formula}", data).system.terms
+    assert term.n_theta == TERMS[formula]
+    theta = rng.uniform(0.3, 1.2, term.n_theta)
+    if end:
+        # Of nothing but these is a zero, or a right angle, the end of a range.
+        theta[-1] = np.nan_to_num(term.edges[-1])
+
+    def along(direction, length):
+        factor = term.standard_factor(theta + length * direction)
+        return factor @ factor.T
+
+    found = term.covariance_curvatures(theta)
+    for _ in range(3):
+        direction, h = rng.normal(size=term.n_theta), 1e-3
+        values = [along(direction, step * h) for step in (-2, -1, 0, 1, 2)]
+        expected = np.tensordot([-1, 16, -30, 16, -1], values, 1) / (12.0 * h * h)
+        own = np.einsum("i,j,ijab->ab", direction, direction, found)
+        np.testing.assert_allclose(own, expected, atol=1e-6 * max(1.0, np.abs(expected).max()))
+
+
 def test_a_minimum_at_zero_is_left_for_a_lower_one():
     # One item with nine rows of ten: the way from the start leads to zero, 0.87 above the lowest.
     rng = np.random.default_rng(6)

@@ -33,6 +33,9 @@ _Kind = TypeVar("_Kind", bound=np.generic)
 LARGEST = 1e145
 """Numbers up to this, and down to its reciprocal, can be squared and summed."""
 
+#: Step of central differences of covariances, in theta of columns of unit root mean square.
+_STEP = 1e-5
+
 
 @dataclass(frozen=True)
 class GroupEffects:
@@ -229,6 +232,28 @@ class GroupEffects:
                     full[columns, columns] = self._units[columns, columns] @ derivative
                 out.append(full)
         return out
+
+    def covariance_curvatures(self, theta: Floats) -> Floats:
+        """Second derivatives (p, p, k, k) of ``F F'``, F :meth:`standard_factor`, by p entries."""
+        if self.entries() is not None:
+            steps = np.array(self.standard_derivatives(theta))
+            half = np.einsum("iab,jcb->ijac", steps, steps)
+            return np.asarray(half + half.swapaxes(2, 3))
+        # Theta that are no entries bend the factor itself: by differences of first derivatives.
+        out = np.empty((self.n_theta, self.n_theta, self.size, self.size))
+        lengths = _STEP * np.maximum(1.0, np.abs(theta * self.scale)) / self.scale
+        for i, length in enumerate(lengths.tolist()):
+            beside = np.array(theta, dtype=float)
+            beside[i] += length
+            above = self._covariance_slopes(beside)
+            beside[i] = theta[i] - length
+            out[i] = (above - self._covariance_slopes(beside)) / (2.0 * length)
+        return (out + out.swapaxes(0, 1)) / 2.0
+
+    def _covariance_slopes(self, theta: Floats) -> Floats:
+        """First derivatives (p, k, k) of ``F F'``, F :meth:`standard_factor`."""
+        half = np.array(self.standard_derivatives(theta)) @ self.standard_factor(theta).T
+        return np.asarray(half + half.swapaxes(1, 2))
 
     @cached_property
     def free_entries(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -10,6 +10,7 @@ of probes the root varies by ``inv(H) C inv(H)``, where the data alone leave ``2
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Final, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -20,7 +21,7 @@ from mixedscope.optimize.curvature import Curvature, exact_curvature
 from mixedscope.optimize.objective import FloatArray, SmoothObjective
 from mixedscope.optimize.probe_words import APART, TOO_MUCH
 from mixedscope.optimize.problem import EVALUATION_ERRORS, LimitReached, Point, Problem
-from mixedscope.optimize.second_look import HOPE, HOPEFUL, dips
+from mixedscope.optimize.second_look import APART_FROM, HOPE, HOPEFUL, dips
 
 __all__ = ["BY_INFORMATION", "EstimatedObjective", "Settler", "is_estimated"]
 
@@ -49,6 +50,18 @@ _STILL: Final = 1e-8
 
 #: Least curvature along a step, as a share of what was thought, that the steps after it learn from.
 _CURVED: Final = 0.05
+
+#: Share by which two curvatures differ that are the same.
+_ALIKE: Final = 0.2
+
+#: Times that a saddle, or a zero beside which the objective falls, is left.
+_ROUNDS: Final = 3
+
+#: Steps out of a saddle, standardised units.
+_LENGTHS: Final = (0.3, 0.1, 0.03)
+
+#: Difference of objectives that is none.
+_NOTHING: Final = 1e-6
 
 #: Standard deviations over sigma: up to which zero may be tried, and what an escape from it tries.
 _TINY: Final = 0.05
@@ -155,6 +168,10 @@ class Settler:
         """Settle, and have more probes until they tell enough."""
         try:
             self._settle_enough()
+            for _ in range(_ROUNDS):
+                if not (self._leaves_saddle() or self._is_lower_beyond()):
+                    break
+                self._settle_enough()
             if self._is_lower_elsewhere():
                 self._settle_enough()
         except LimitReached as limit:
@@ -203,19 +220,46 @@ class Settler:
         theta = problem.to_theta(point.x)
         hessian = problem.hessian_to_x(np.asarray(self._objective.initial_hessian(theta)))
         # What a parameter did away from zero tells nothing of zero.
-        at_zero = (np.asarray(self._objective.lower) == 0.0) & (point.x == 0.0)
-        return _with_secants(hessian, [s for s in self._secants if not s[0][at_zero].any()])
+        ends = np.asarray(self._objective.lower) == 0.0
+        at_zero = ends & (point.x == 0.0)
+        hessian = _with_secants(hessian, [s for s in self._secants if not s[0][at_zero].any()])
+        for i, curvature in self._beside_zero(point).items():
+            if ends[i]:
+                hessian[i] = hessian[:, i] = 0.0
+                hessian[i, i] = curvature
+        return hessian
+
+    def _beside_zero(self, point: Point) -> dict[int, float]:
+        """Curvatures of parameters so near zero that slopes are proportional to the way from it.
+
+        The information is roughest there: steps by it would halve such a parameter for ever.
+        """
+        if not self._secants or point.gradient is None:
+            return {}
+        step, change = self._secants[-1]
+        found = {}
+        for i in np.flatnonzero((point.x > 0.0) & (point.x < _TINY)).tolist():
+            here = float(point.gradient[i] / point.x[i])
+            slope, way = float(point.gradient[i] - change[i]), float(point.x[i] - step[i])
+            if step[i] != 0.0 and way > 0.0 and abs(slope / way - here) < _ALIKE * here:
+                found[i] = here
+        return found
 
     @property
     def _has_secants(self) -> bool:
         """Whether the information is so rough that steps learn from the gradients of others."""
         return bool(getattr(self._objective, "has_secants", False))
 
-    def _descend(self) -> Outcome:
-        """Take steps until nothing is left to be gained."""
+    def _descend(self, rival: Point | None = None) -> Outcome:
+        """Take steps until nothing is left to be gained.
+
+        ``rival``: a minimum; where steps come back to it they end.
+        """
         problem = self.problem
         for _ in range(_STEPS):
             point = self.point
+            if rival is not None and _is_beside(point, rival):
+                return Outcome("success", "steps came back to a minimum that is known")
             if point.gradient is None:
                 return Outcome("failed", "the gradient could not be computed")
             hessian = self._hessian(point)
@@ -285,7 +329,12 @@ class Settler:
         return out
 
     def _escape(self, hessian: FloatArray) -> FloatArray | None:
-        """Step away from a zero beside which the objective falls; None if there is none."""
+        """Step away from a zero beside which the objective falls; None if there is none.
+
+        Nor is there one where the information is so rough that curvatures are measured.
+        """
+        if self._has_secants:
+            return None
         lower = np.asarray(self._objective.lower)
         falls = (lower == 0.0) & (self.point.x == 0.0) & (hessian.diagonal() < 0.0)
         if not falls.any():
@@ -293,23 +342,67 @@ class Settler:
         self._note("negative curvature")
         return np.where(falls, _ESCAPE, 0.0)
 
+    def _leaves_saddle(self) -> bool:
+        """Go down beside a point where the objective curves downwards; False if it does not."""
+        problem, here, curvature = self.problem, self.point, self.curvature
+        if curvature is None or not curvature.is_saddle or problem.out_of_time:
+            return False
+        problem.stage = "escape"
+        self._note("negative curvature")
+        for length in _LENGTHS:
+            for step in (length * curvature.descent, -length * curvature.descent):
+                found = problem.evaluate(here.x + step, gradient=True)
+                if found is not None and _is_lower(found, here):
+                    return self._descends_from([found], here)
+        return False
+
+    def _is_lower_beyond(self) -> bool:
+        """Go on beside a variance of zero that hides directions; False if none falls."""
+        problem, here = self.problem, self.point
+        thetas = self._objective.beyond(problem.to_theta(here.x))
+        if not len(thetas) or problem.out_of_time:
+            return False
+        problem.stage = "escape"
+        self._note("a look beyond zero")
+        found = [problem.evaluate(problem.to_x(theta), gradient=False) for theta in thetas]
+        lower = [p for p in found if p is not None and _is_lower(p, here)]
+        return self._descends_from(sorted(lower, key=lambda p: p.objective)[:1], here)
+
     def _is_lower_elsewhere(self) -> bool:
         """Go to a lower minimum where the objective knows of places to look; False if none is."""
         problem, here = self.problem, self.point
-        rays = self._objective.second_look(problem.to_theta(here.x)).rays
-        if not rays or problem.out_of_time:
+        places = self._objective.second_look(problem.to_theta(here.x))
+        others = [*places.starts, *places.hopeful]
+        if not (places.rays or others or places.rivals) or problem.out_of_time:
             return False
         problem.stage = "restart"
         self._note("a second look for a lower minimum")
+        starts = [p for ray in places.rays for p in dips(problem, here, problem.to_x(ray))]
+        starts = [p for p in starts if p.objective < here.objective + HOPE]
+        tried = [starts, self._values(others), self._values(places.rivals)]
+        return any(
+            self._descends_from(sorted(own, key=lambda p: p.objective)[:HOPEFUL], here)
+            for own in tried
+        )
+
+    def _values(self, thetas: Sequence[FloatArray]) -> list[Point]:
+        """Points at thetas (k,) that have a value."""
+        problem = self.problem
+        found = [problem.evaluate(problem.to_x(theta), gradient=False) for theta in thetas]
+        return [point for point in found if point is not None]
+
+    def _descends_from(self, starts: Sequence[Point], here: Point) -> bool:
+        """Search from starts in turn until one leads lower than we are; False if none does."""
         try:
-            starts = [p for ray in rays for p in dips(problem, here, problem.to_x(ray))]
-            starts = [p for p in starts if p.objective < here.objective + HOPE]
-            for start in sorted(starts, key=lambda p: p.objective)[:HOPEFUL]:
+            for start in starts:
                 self._point = start
-                self._evaluate_here()
-                self._descend()
+                self._secants.clear()
+                if start.gradient is None:
+                    self._evaluate_here()
+                self._descend(here)
                 error = self.point.evaluation.objective_se  # type: ignore[attr-defined]
-                if self.point.objective < here.objective - error - here.rounding:
+                enough = error if self.problem.stage == "restart" else 0.0
+                if _is_lower(self.point, here, enough):
                     return True
         except LimitReached:
             self._point = min(here, self.point, key=lambda p: p.objective)
@@ -397,6 +490,19 @@ class Settler:
     def _note(self, what: str) -> None:
         if what not in self.tried:
             self.tried.append(what)
+
+
+def _is_lower(point: Point, here: Point, error: float = 0.0) -> bool:
+    """Whether a point is lower than another by more than an error and rounding."""
+    return bool(point.objective < here.objective - error - max(here.rounding, _NOTHING))
+
+
+def _is_beside(point: Point, rival: Point) -> bool:
+    """Whether a point no lower than a minimum is so near that it belongs to it."""
+    near = APART_FROM * max(1.0, float(np.abs(rival.x).max()))
+    return bool(
+        point.objective >= rival.objective and float(np.abs(point.x - rival.x).max()) < near
+    )
 
 
 def _newton(hessian: FloatArray, gradient: FloatArray, damping: float = 0.0) -> FloatArray:

@@ -16,7 +16,7 @@ from mixedscope.optimize.backends.scipy import descend
 from mixedscope.optimize.objective import FloatArray
 from mixedscope.optimize.problem import Point, Problem
 
-__all__ = ["HOPE", "HOPEFUL", "dips", "look_again"]
+__all__ = ["APART_FROM", "HOPE", "HOPEFUL", "dips", "look_again"]
 
 #: Predicted decrease at which a search for another minimum stops: enough to tell it is lower; less
 #: in compiled code, for searches rest on plateaus on their way.
@@ -25,7 +25,7 @@ _FINE: Final = 1e-4
 
 #: A search that ended so little above, and this far away, is finished to see which is lower.
 _CLOSE: Final = 0.1
-_APART: Final = 0.05
+APART_FROM: Final = 0.05
 
 #: How much higher a hopeful point may be, and how many of these are searched from at most.
 HOPE: Final = 5.0
@@ -152,4 +152,4 @@ def _is_another(problem: Problem, found: Point, here: Point) -> bool:
     if not 0.0 <= gap < _CLOSE:
         return False
     canonical = problem.to_x(problem.objective.canonical(problem.to_theta(found.x)))
-    return bool(np.abs(canonical - here.x).max() > _APART * max(1.0, np.abs(here.x).max()))
+    return bool(np.abs(canonical - here.x).max() > APART_FROM * max(1.0, np.abs(here.x).max()))

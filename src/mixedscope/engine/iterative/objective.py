@@ -35,6 +35,9 @@ Floats = NDArray[np.float64]
 #: no metric for a step.
 _LEAST = 1e-4
 
+#: How near theta is to an end where it is there.
+_AT_END = 1e-6
+
 
 class IterativeObjective(Probed, SearchableObjective):
     """The objective an optimiser sees, estimated.
@@ -92,8 +95,10 @@ class IterativeObjective(Probed, SearchableObjective):
         with self.limited_threads():
             information, slopes = self._information(theta, self._solved(theta))
         whole = information + slopes
-        if np.any(np.asarray(theta)[self.lower == 0.0] == 0.0):
-            return whole  # information has nothing to say of a variance of zero
+        theta = np.asarray(theta)
+        at_zero = theta[self.lower == 0.0] == 0.0
+        if at_zero.any() or np.any(np.abs(np.abs(theta) - self.edges) < _AT_END):
+            return whole  # information has nothing to say of ends, as a variance of zero
         scale = np.sqrt(np.maximum(information.diagonal(), 1e-300))
         least = float(np.linalg.eigvalsh(whole / np.outer(scale, scale))[0])
         return whole if least > _LEAST else information
@@ -157,12 +162,11 @@ class IterativeObjective(Probed, SearchableObjective):
         slopes = solution.covariance_slopes(weight, reml=self.reml)
         for f, (term, factor) in enumerate(zip(self.system.terms, solution.factors, strict=True)):
             steps = term.standard_derivatives(theta[term.theta])
-            for i, step in enumerate(steps):
+            for step in steps:
                 half = step @ factor.T
                 changes.append((f, half + half.T))
-                for j, other in enumerate(steps):
-                    place = term.theta.start + i, term.theta.start + j
-                    second[place] = 2.0 * float(np.einsum("ac,ab,bc->", step, slopes[f], other))
+            curved = term.covariance_curvatures(theta[term.theta])
+            second[term.theta, term.theta] = np.einsum("ijab,ab->ij", curved, slopes[f])
         forms, along = solution.shapes(changes)
         information = weight * forms
         if self.system.variance == 0.0:  # sigma is profiled out

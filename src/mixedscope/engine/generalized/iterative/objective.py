@@ -32,6 +32,14 @@ Floats = NDArray[np.float64]
 #: Step of the differences of the gradient, in standardised units: one-sided ones are good to it.
 _STEP: Final = 3e-5
 
+#: Standard deviations, on columns of unit root mean square, that are zero where a rank is lost; and
+#: those that are tried in the place of one that vanishes.
+_LOST: Final = 1e-4
+_ALONG: Final = np.array([0.0, 0.1, 0.3, 1.0, 3.0])
+
+#: Which of these a search begins with.
+_FROM: Final = 2
+
 #: Probes of these.
 _FEW: Final = 8
 
@@ -291,11 +299,8 @@ class IterativeLaplace(Probed, LaplaceObjective):
         profiled = cross @ np.linalg.solve(fixed, cross.T) if r else 0.0
         out[:k, :k] = whole[:k, :k] + profiled
         for term, slope in zip(self.system.terms, found.covariance_slopes(), strict=True):
-            steps = term.standard_derivatives(theta[term.theta])
-            for i, step in enumerate(steps):
-                for j, other in enumerate(steps):
-                    place = term.theta.start + i, term.theta.start + j
-                    out[place] += 2.0 * float(np.einsum("ac,ab,bc->", step, slope, other))
+            curved = term.covariance_curvatures(theta[term.theta])
+            out[term.theta, term.theta] += np.einsum("ijab,ab->ij", curved, slope)
         return (out + out.T) / 2.0
 
     def second_derivatives(self, point: Floats) -> tuple[Floats, Floats] | None:
@@ -327,8 +332,30 @@ class IterativeLaplace(Probed, LaplaceObjective):
         return False
 
     def second_look(self, point: Floats) -> ManyStarts:
-        """Other minima are not looked for."""
-        return ManyStarts()
+        """Along single variances that vanish, and from elsewhere where a covariance lost a rank.
+
+        Nearly singular ones, of which the exact engine tries others, have too many evaluations.
+        """
+        point = np.asarray(point, dtype=float)
+        theta, _, _ = self.split(point)
+        rays: list[Floats] = []
+        starts: list[Floats] = []
+        is_lost = False
+        for term, factor in zip(
+            self.system.terms, self.system.standard_factors(theta), strict=True
+        ):
+            if term.size > 1:
+                lengths = np.linalg.svd(factor, compute_uv=False)
+                is_lost = is_lost or float(lengths[term.rank - 1]) <= _LOST
+            elif theta[term.theta.start] == 0.0:
+                ray = np.tile(point, (len(_ALONG), 1))
+                ray[:, term.theta.start] = _ALONG / term.scale[0]
+                rays.append(ray)
+                # Fixed effects change with it, so that along a ray there need be no dip.
+                starts.append(ray[_FROM])
+        if is_lost:
+            starts += super().second_look(point).starts
+        return ManyStarts(rays=rays, starts=starts, rivals=self._rivals(point))
 
     def workload(self) -> tuple[float, int]:
         """Seconds of an evaluation, which are not known before the first; bytes that are held."""
