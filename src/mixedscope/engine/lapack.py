@@ -109,16 +109,22 @@ _held: list[tuple[Any, int]] | None = None
 # Threads that those libraries are held to.
 _held_to = 1
 
-# Below so many rows numpy's products are too small for the libraries to share out.
+# Below so many rows, and numbers in a matrix, numpy's products are too small for the libraries to
+# share out: OpenBLAS does so from 9,216 numbers on.
 _SHARED_ROWS = 2000
+_SHARED_NUMBERS = 9000
 
 
-def limited_for(rows: int, most: int | None = None) -> AbstractContextManager[None]:
+def limited_for(
+    rows: int, columns: int = 1, *, most: int | None = None
+) -> AbstractContextManager[None]:
     """Hold numpy's products too to the engine's threads, for work on a model of so many rows.
 
-    ``most``: threads at most; with one of them sums are the same whatever the engine may use.
+    ``columns``: fixed effects. ``most``: threads at most; with one of them sums are the same
+    whatever the engine may use.
     """
-    return nullcontext() if rows < _SHARED_ROWS else _limited(most)
+    is_small = rows < _SHARED_ROWS and rows * columns < _SHARED_NUMBERS
+    return nullcontext() if is_small else _limited(most)
 
 
 @contextmanager

@@ -288,7 +288,10 @@ class ProfiledObjective(ABC):
 
     def limited_threads(self) -> AbstractContextManager[None]:
         """Hold all linear algebra, numpy's too, to the engine's threads during a fit."""
-        return limited_for(self.system.n if self.system.blocked.small else sys.maxsize)
+        system = self.system
+        return limited_for(
+            system.n if system.blocked.small else sys.maxsize, system.basis.q.shape[1]
+        )
 
     @cached_property
     def coordinates(self) -> Floats | None:

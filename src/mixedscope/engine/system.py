@@ -112,7 +112,7 @@ class ProfiledSystem:
         self.design = design
         self.n = len(design.y)
         self.root_weights = np.ones(self.n) if design.weights is None else np.sqrt(design.weights)
-        with limited_for(self.n):
+        with limited_for(self.n, design.X.shape[1]):
             self._prepare()
 
     def _prepare(self) -> None:

@@ -338,7 +338,7 @@ class LaplaceObjective:
 
     def limited_threads(self) -> AbstractContextManager[None]:
         """Hold all linear algebra, numpy's too, to the engine's threads during a fit."""
-        return limited_for(self.system.n)
+        return limited_for(self.system.n, self.system.X.shape[1])
 
     # -- starts and metric
 

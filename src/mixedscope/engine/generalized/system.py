@@ -20,6 +20,7 @@ from mixedscope.engine.generalized.products import WeightedProducts
 from mixedscope.engine.generalized.rows import LONG
 from mixedscope.engine.group_effects import GroupEffects, group_effects
 from mixedscope.engine.kernels.working import add_effects, add_level_sums
+from mixedscope.engine.lapack import limited_for
 from mixedscope.engine.memory import check_room
 from mixedscope.engine.pattern import make_pattern
 from mixedscope.engine.products import GroupColumns
@@ -67,8 +68,9 @@ class GeneralizedSystem:
         self.response = response
         self.family = family
         self.n = len(response.y)
-        self.terms: tuple[GroupEffects, ...] = group_effects(design.random, None)
-        self.basis: FixedBasis = fixed_basis(design.X, intercept=has_intercept(design))
+        with limited_for(self.n, design.X.shape[1]):
+            self.terms: tuple[GroupEffects, ...] = group_effects(design.random, None)
+            self.basis: FixedBasis = fixed_basis(design.X, intercept=has_intercept(design))
         if self.n < len(self.basis.kept):
             raise DataError(
                 f"The model has {counted(len(self.basis.kept), 'fixed effect')} for "
