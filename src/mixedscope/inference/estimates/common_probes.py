@@ -6,14 +6,12 @@ probes, and most of the error of either objective is no error of their differenc
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.iterative.probes import covariance_of_means
 from mixedscope.optimize.estimated import EstimatedObjective
 
 __all__ = ["Known", "error_of_difference", "known_alike"]
@@ -69,7 +67,9 @@ def error_of_difference(one: Known, other: Known) -> float | None:
 
 
 def _error(deviations: Floats) -> float:
-    """Standard error of an estimate of which each probe was so far off (probes,); 0 of none."""
-    if not len(deviations):
-        return 0.0
-    return math.sqrt(float(covariance_of_means(deviations[:, None])[0, 0]))
+    """Standard error of an estimate of which each probe was so far off (probes,); 0 of none.
+
+    Deviations are the influences of the probes times their number, as `gradient_covariance` has it.
+    """
+    n = len(deviations)
+    return float(np.sqrt(deviations @ deviations)) / n if n else 0.0
