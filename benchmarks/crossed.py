@@ -25,7 +25,15 @@ from mixedscope.core.errors import suggest
 
 from .competitors import OF_CROSSED, ROOT, THREADS, Interpreters, Job
 from .crossed_cases import CROSSED, CROSSED_FORMULA, CrossedCase
-from .docs import CROSSED_HEADING, machine_words, number, put_section, table_of
+from .docs import (
+    CROSSED_HEADING,
+    machine_words,
+    number,
+    part_of,
+    put_part,
+    put_section,
+    table_of,
+)
 from .machine import describe_machine
 from .runner import Entry, RunSettings, start
 
@@ -51,6 +59,7 @@ def main(arguments: Sequence[str]) -> int:
     add("--time-limit", type=float, default=300.0, metavar="S", help="seconds of a fit (300)")
     add("--memory-limit", type=float, default=20.0, metavar="GB", help="of a worker (20)")
     add("--no-reading", action="store_true", help="leave out how long files take to read")
+    add("--only-reading", action="store_true", help="leave out the fits, which stay on the page")
     add("--output", type=Path, default=ROOT / "results" / "benchmarks", metavar="DIR")
     add("--append", action="store_true", help="keep the other cases of an earlier run")
     add("--no-run", action="store_true", help="only write what an earlier run stored")
@@ -65,6 +74,8 @@ def main(arguments: Sequence[str]) -> int:
     output: Path = options.output
     output.mkdir(parents=True, exist_ok=True)
     paths = {what: output / f"crossed{what}" for what in (".parquet", ".json", "_files.parquet")}
+    if options.only_reading:
+        return _only_reading(paths["_files.parquet"], options)
     if not options.no_run:
         machine = describe_machine(options.date)
         if machine["load_before"] > 0.5:
@@ -82,8 +93,7 @@ def main(arguments: Sequence[str]) -> int:
             rows = _run(CROSSED[name], settings, interpreters)
             _store(paths[".parquet"], rows, "case", list(CROSSED))
         if not options.no_reading:
-            for rows in [1_000_000, *([25_000_000] if options.large else [])]:
-                _store(paths["_files.parquet"], _read_all(rows), "size", [1_000_000, 25_000_000])
+            _read_and_store(paths["_files.parquet"], large=options.large)
         machine["load_after"] = round(os.getloadavg()[0], 2)
         paths[".json"].write_text(json.dumps(machine, indent=2) + "\n", "utf-8")
     files = paths["_files.parquet"]
@@ -94,9 +104,26 @@ def main(arguments: Sequence[str]) -> int:
     )
     print(text)
     if options.write_docs:
-        page = ROOT / "docs" / "benchmarks.md"
-        put_section(page, CROSSED_HEADING, text, before="## The workflow\n")
+        if not files.exists():  # a run that reads nothing leaves what the page has
+            text += "\n" + part_of(_PAGE, CROSSED_HEADING, _READING)
+        put_section(_PAGE, CROSSED_HEADING, text, before="## The workflow\n")
     return 0
+
+
+def _only_reading(path: Path, options: argparse.Namespace) -> int:
+    """Read files alone, and put their table into the section that the page has."""
+    if not options.no_run:
+        _read_and_store(path, large=options.large)
+    text = _reading(pd.read_parquet(path))
+    print(text)
+    if options.write_docs:
+        put_part(_PAGE, CROSSED_HEADING, _READING, text)
+    return 0
+
+
+def _read_and_store(path: Path, *, large: bool) -> None:
+    for rows in [1_000_000, *([25_000_000] if large else [])]:
+        _store(path, _read_all(rows), "size", [1_000_000, 25_000_000])
 
 
 def _known(text: str | None, known: Mapping[str, object]) -> list[str]:
@@ -220,7 +247,7 @@ def _read_all(rows: int) -> pd.DataFrame:
                 parquet.write_table(table, path, row_group_size=1 << 20)
         del table
         for file in _READ:
-            path = Path(scratch, file)
+            path, load = Path(scratch, file), os.getloadavg()[0]
             run = subprocess.run(
                 [sys.executable, "-m", "benchmarks.workers.reading", str(path), CROSSED_FORMULA],
                 cwd=ROOT, env=os.environ | dict.fromkeys(THREADS, "1"), capture_output=True,
@@ -230,7 +257,8 @@ def _read_all(rows: int) -> pd.DataFrame:
                 raise SystemExit(run.stderr)
             told = json.loads(run.stdout.splitlines()[-1])
             print(f"{file}, {rows:,} rows: {told}", flush=True)
-            found.append({"size": rows, "file": file, "file_mb": path.stat().st_size / 1e6, **told})
+            size = path.stat().st_size / 1e6
+            found.append({"size": rows, "file": file, "file_mb": size, **told, "load": load})
     return pd.DataFrame(found)
 
 
@@ -241,6 +269,11 @@ def _texts(ids: Any, form: str) -> Any:
     encoded = ids.dictionary_encode()
     names = pa.array([form.format(value) for value in encoded.dictionary.to_pylist()])
     return pa.DictionaryArray.from_arrays(encoded.indices, names).cast(pa.string())
+
+
+_PAGE = ROOT / "docs" / "benchmarks.md"
+
+_READING = "### Reading\n"
 
 
 # -- the page -------------------------------------------------------------------------------------
@@ -274,8 +307,10 @@ _FILES = """\
 A fresh process reads a file of ratings (`ms.load_dataset`) and makes a model of it, with the
 cross-products of the iterative engine (`ms.LinearMixedModel`): CPU seconds of either, of the clock
 in brackets, and the largest size that the process had. Ids are whole numbers, or texts such as
-`u00000310`. Wanted for 25 million rows: two minutes and 10 GB.
+`u00000310`; *load* is what the machine had to do when the process began.
 """
+
+_WANTED = "Wanted for 25 million rows: two minutes and 10 GB.\n"
 
 
 def section(table: pd.DataFrame, files: pd.DataFrame | None, machine: Mapping[str, Any]) -> str:
@@ -302,7 +337,7 @@ def section(table: pd.DataFrame, files: pd.DataFrame | None, machine: Mapping[st
     if len(peers):
         parts += ["### Beside GPBoost\n", _PEERS, _peers(rows, peers)]
     if files is not None:
-        parts += ["### Reading\n", _FILES, _files(files)]
+        parts.append(_reading(files))
     failed = table[table["status"] != "ok"]
     if len(failed):
         lines = [
@@ -390,8 +425,13 @@ def _peers(rows: Rows, peers: pd.DataFrame) -> str:
     return table_of(header, body)
 
 
+def _reading(files: pd.DataFrame) -> str:
+    wanted = [_WANTED] if (files["rows"] >= 25_000_000).any() else []
+    return "\n".join([_READING, _FILES, *wanted, _files(files)])
+
+
 def _files(files: pd.DataFrame) -> str:
-    header = ["rows", "file", "MB", "reading", "model", "peak MB"]
+    header = ["rows", "file", "MB", "reading", "model", "peak MB", "load"]
     body = []
     for row in files.to_dict("records"):
         ids, kind = str(row["file"]).split(".")
@@ -402,7 +442,7 @@ def _files(files: pd.DataFrame) -> str:
         both = _mark(seconds, 120.0, at_most=True, unit=" s in all") if large else ""
         cells.append(f"{number(row['model'])} ({number(row['model_s'])}){both}")
         room = _mark(row["memory_mb"] / 1e3, 10.0, at_most=True, unit=" GB") if large else ""
-        cells.append(_whole(row["memory_mb"]) + room)
+        cells += [_whole(row["memory_mb"]) + room, f"{row['load']:.1f}"]
         body.append(cells)
     return table_of(header, body)
 

@@ -20,6 +20,8 @@ __all__ = [
     "machine_words",
     "markdown",
     "number",
+    "part_of",
+    "put_part",
     "put_section",
     "table_of",
     "tasks_section",
@@ -254,6 +256,20 @@ def put_section(path: Path, heading: str, text: str, *, before: str) -> None:
     start = page.index(heading if old else before)
     page = page[:start] + page[start + len(old) :]
     path.write_text(page[:start] + text.rstrip("\n") + "\n\n" + page[start:], "utf-8")
+
+
+def part_of(path: Path, heading: str, part: str) -> str:
+    """The last part of a section of a page, from its own heading on; empty if it has none."""
+    section = _section(path.read_text("utf-8"), heading)
+    start = section.find(part)
+    return "" if start < 0 else section[start:]
+
+
+def put_part(path: Path, heading: str, part: str, text: str) -> None:
+    """Put the last part of a section into a page, in the place of that it has, else at its end."""
+    section = _section(path.read_text("utf-8"), heading)
+    kept = section.removesuffix(part_of(path, heading, part)).rstrip("\n")
+    put_section(path, heading, f"{kept}\n\n{text}", before=heading)
 
 
 def _section(page: str, heading: str) -> str:

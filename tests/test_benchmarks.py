@@ -443,6 +443,31 @@ def test_large_crossed_models_are_held_against_a_judge(
     assert "gpboost cholesky, 0.002 M ratings, 60 × 40: too slow: more than 1 s" in text
 
 
+def test_the_table_of_reading_has_a_run_of_its_own_and_outlives_others(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crossed, docs = bench("crossed"), bench("docs")
+    page = tmp_path / "benchmarks.md"
+    rest = "## Power\n\nWords.\n"
+    page.write_text(f"# Page\n\n{docs.CROSSED_HEADING}\nFits.\n\n{rest}", "utf-8")
+    read = {"file": "texts.csv", "file_mb": 52.4, "read_s": 22.0, "read": 3.0, "model_s": 7.0,
+            "model": 0.9, "memory_mb": 640.0, "load": 1.5}  # fmt: skip
+    monkeypatch.setattr(crossed, "_PAGE", page)
+    monkeypatch.setattr(
+        crossed, "_read_all", lambda rows: pd.DataFrame([{"size": rows, "rows": rows, **read}])
+    )
+    for _ in range(2):  # once put, once in the place of itself
+        crossed.main(["--only-reading", "--write-docs", "--output", str(tmp_path)])
+        text = page.read_text("utf-8")
+        row = "| 1,000,000 | csv, ids as texts | 52 | 3.00 (22.0) | 0.900 (7.00) | 640 | 1.5 |"
+        assert text.count(row) == text.count("### Reading\n") == text.count("Fits.\n") == 1
+        assert text.endswith(rest)
+        assert text.index(row) < text.index(rest)
+    kept = docs.part_of(page, docs.CROSSED_HEADING, "### Reading\n")
+    assert kept.startswith("### Reading\n")
+    assert row in kept
+
+
 def test_ratings_of_a_platform_are_the_same_each_time(bench: Any) -> None:
     simulate = bench("simulate")
     frame = simulate.platform(2000, 60, 40)

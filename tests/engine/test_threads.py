@@ -90,3 +90,36 @@ def test_building_a_large_model_keeps_numpy_to_the_engines_threads_too():
             assert {pool["num_threads"] for pool in pools} == {1}
         pools = ThreadpoolController().select(user_api="blas").info()
         assert 1 not in {pool["num_threads"] for pool in pools}
+
+
+_FITS = """
+import hashlib
+import numpy as np, pandas as pd
+import mixedscope as ms
+
+for n, family in ((1900, "gaussian"), (500, "gaussian"), (1900, "poisson"), (2500, "poisson")):
+    rng = np.random.default_rng(0)
+    g, X = rng.integers(0, 60, n), rng.normal(size=(n, 20))
+    eta = 0.3 * X[:, 0] + 0.5 * rng.normal(size=60)[g]
+    data = pd.DataFrame(X, columns=[f"v{j}" for j in range(20)]).assign(g=pd.Categorical(g))
+    data["y"] = rng.poisson(np.exp(eta)) if family == "poisson" else eta + rng.normal(size=n)
+    formula = f"y ~ {' + '.join(data.columns[:20])} + (1 | g)"
+    fit = ms.glmer(formula, data, family) if family == "poisson" else ms.lmer(formula, data)
+    parts = [fit.theta, fit.beta, np.array(fit.vcov), fit.fitted(), [fit.objective]]
+    print(hashlib.sha256(b"".join(np.asarray(p, dtype=float).tobytes() for p in parts)).hexdigest())
+"""
+
+
+def test_fits_of_many_columns_are_the_same_bytes_whatever_threads_a_library_may_use():
+    if (os.cpu_count() or 1) < 2:
+        pytest.skip("one core only")
+    env = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", _FITS], env={**env, "OPENBLAS_NUM_THREADS": number},
+            capture_output=True, text=True, check=True,
+        ).stdout.split()
+        for number in ("1", "2")
+    ]  # fmt: skip
+    assert len(found[0]) == 4
+    assert found[0] == found[1]
