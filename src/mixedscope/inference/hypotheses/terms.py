@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from mixedscope.design.design import Design
 from mixedscope.design.fixed_terms import FixedTerm
 from mixedscope.design.frame import Factor
+from mixedscope.engine.lapack import limited_for
 
 __all__ = ["TYPES", "TermHypothesis", "columns_without", "term_hypotheses"]
 
@@ -66,7 +67,8 @@ def term_hypotheses(
 
     ``kept`` (r,): columns of X whose fixed effects are estimated.
     """
-    space = _Space(design, kept)
+    with limited_for(*design.X.shape):
+        space = _Space(design, kept)
     terms = [term for term in design.fixed.terms if term.variables]
     # Of a single term the three are one, whose contrasts lmerTest writes as those of type I.
     made = {"I": space.first, "II": space.second, "III": space.third}
@@ -84,16 +86,18 @@ def columns_without(design: Design, kept: NDArray[np.intp]) -> dict[str, Floats]
     Such as have no variables that are all in another term too, as in R; a term with nothing of its
     own leaves all (n, r).
     """
-    space = _Space(design, kept)
     out = {}
-    for term in design.fixed.terms:
-        own = set(term.variables)
-        if not own or any(own < set(other.variables) for other in design.fixed.terms):
-            continue
-        rows = space.second(term) / space.lengths
-        # The model without it is that in which all its contrasts are zero.
-        free = _null(np.linalg.solve(space.root.T, rows.T).T) if len(rows) else np.eye(len(kept))
-        out[term.name] = np.ascontiguousarray(space.axes @ free)
+    with limited_for(*design.X.shape):
+        space = _Space(design, kept)
+        for term in design.fixed.terms:
+            own = set(term.variables)
+            if not own or any(own < set(other.variables) for other in design.fixed.terms):
+                continue
+            rows = space.second(term) / space.lengths
+            # The model without it is that in which all its contrasts are zero.
+            solved = np.linalg.solve(space.root.T, rows.T).T if len(rows) else None
+            free = np.eye(len(kept)) if solved is None else _null(solved)
+            out[term.name] = np.ascontiguousarray(space.axes @ free)
     return out
 
 
