@@ -22,6 +22,7 @@ from mixedscope.core.errors import UnsuitedError
 from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.generalized.modes import (
     Modes,
+    blur_at,
     inner,
     place_at,
 )
@@ -158,6 +159,8 @@ class JointLaplace(LaplaceObjective):
                     allowed = here.value - GAIN * length * decrement
                     allowed += SLACK * (1.0 + abs(here.value))
                     if there.value <= allowed or (is_last and math.isfinite(there.value)):
+                        break
+                    if there.value <= allowed + blur_at(here):
                         break
                     halvings += 1
                     length *= 0.5

@@ -25,6 +25,7 @@ from mixedscope.engine.kernels.laplace import GAIN, MOST, ROUNDING, SETTLED, SHO
 __all__ = [
     "Modes",
     "Place",
+    "blur_at",
     "find_modes",
     "first_place",
     "inner",
@@ -171,6 +172,8 @@ def find_modes(
                 allowed = here.value - GAIN * length * decrement + SLACK * (1.0 + abs(here.value))
                 if there.value <= allowed or (is_last and math.isfinite(there.value)):
                     break
+                if there.value <= allowed + blur_at(here):
+                    break
                 halvings += 1
                 length = _shorter(length, there.value - here.value, decrement)
                 if length < SHORTEST:
@@ -221,6 +224,11 @@ def place_at(
     rows = working(system.family, system.response, eta, dispersion)
     penalty = inner(g, b)
     return Place(g, b, random, eta, rows, penalty, -rows.log_likelihood + 0.5 * penalty)
+
+
+def blur_at(place: Place) -> float:
+    """How much h may change as linear predictors are rounded."""
+    return SLACK * float(np.abs(place.eta) @ np.abs(place.rows.score))
 
 
 def _of_turned(

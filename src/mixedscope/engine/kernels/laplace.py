@@ -39,6 +39,7 @@ __all__ = [
     "SETTLED",
     "SHORTEST",
     "SLACK",
+    "blur",
     "derive",
     "information_at",
     "shorter",
@@ -55,7 +56,8 @@ _changes = laplace_steps.changes.call
 # Of all searches for modes, those of :mod:`mixedscope.engine.generalized.modes` too.
 #: Newton decrement at which a last step is taken; after it the modes are exact to rounding.
 SETTLED = 1e-10
-#: The decrement that is nothing but rounding, relative to h; and what h may rise by rounding.
+#: The decrement that is nothing but rounding, relative to h; and what h may rise by rounding of
+#: itself or, where scores are large, of what they are multiplied by (`blur`).
 ROUNDING = 2e-15
 SLACK = 4e-16
 #: Steps, and the shortest of them: from u = 0 far from the optimum 50 were seen.
@@ -77,6 +79,15 @@ def shorter(length: float, rise: float, decrement: float) -> float:
         out = 0.5 * decrement * length * length / excess
         out = min(max(out, 0.1 * length), 0.5 * length)
     return out
+
+
+@inlined
+def blur(first: int, last: int, eta: Floats, score: Floats) -> float:
+    """How much the log-likelihood of some rows may change as their predictors are rounded."""
+    total = 0.0
+    for i in range(first, last):
+        total += abs(eta[i] * score[i])
+    return SLACK * total
 
 
 @part
@@ -184,6 +195,7 @@ def _level(
     while not is_last:
         steps += 1
         here = 0.5 * penalty - value
+        blurred = blur(first, last, eta, score)
         _information(first, last, z, score, weight, -np.inf, u, g, h)
         is_definite = steps <= MOST and cholesky_small(h)
         if steps <= MOST and not is_definite:
@@ -211,7 +223,7 @@ def _level(
             )  # fmt: skip
             there = 0.5 * penalty - value
             allowed = here - GAIN * length * decrement + SLACK * (1.0 + abs(here))
-            if there <= allowed or (is_last and np.isfinite(there)):
+            if there <= allowed + blurred or (is_last and np.isfinite(there)):
                 break
             halvings += 1
             length = shorter(length, there - here, decrement)

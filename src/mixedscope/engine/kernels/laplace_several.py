@@ -22,6 +22,7 @@ from mixedscope.engine.kernels.laplace import (
     SETTLED,
     SHORTEST,
     SLACK,
+    blur,
     shorter,
 )
 from mixedscope.engine.kernels.laplace_steps import (
@@ -380,6 +381,7 @@ def value_of_several(
     while not is_last:
         steps += 1
         here = 0.5 * penalty - value
+        blurred = blur(0, n, eta, score)
         _assemble(cells, slots, turned, rows, -np.inf, size, h)
         is_definite = steps <= MOST and _factorise(lp, li, h)
         if steps <= MOST and not is_definite:
@@ -410,7 +412,7 @@ def value_of_several(
             )  # fmt: skip
             there = 0.5 * penalty - value
             allowed = here - GAIN * length * decrement + SLACK * (1.0 + abs(here))
-            if there <= allowed or (is_last and np.isfinite(there)):
+            if there <= allowed + blurred or (is_last and np.isfinite(there)):
                 break
             halvings += 1
             length = shorter(length, there - here, decrement)
