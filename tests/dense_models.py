@@ -58,6 +58,9 @@ def dense_of(model: ms.LinearMixedModel, theta: Floats) -> Dense:
 
 
 def _of(y: Floats, x: Floats, z: Floats, v: Floats) -> Dense:
-    s = np.linalg.inv(v)
-    phi = np.linalg.inv(x.T @ s @ x)
-    return Dense(y, x, z, v, s, phi, s - s @ x @ phi @ x.T @ s)
+    half = np.linalg.inv(np.linalg.cholesky(v))
+    # Columns that are nearly collinear lose half of their digits in their products.
+    q, r = np.linalg.qr(half @ x)
+    back = np.linalg.inv(r)
+    p = half.T @ (half - q @ (q.T @ half))
+    return Dense(y, x, z, v, half.T @ half, back @ back.T, p)

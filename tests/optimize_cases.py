@@ -68,6 +68,9 @@ class KnowsNoMore:
     def words_at_infinity(self, names):
         return ""
 
+    def doubt(self, theta, value, verdict):
+        return ""
+
     def residual_limit(self, theta):
         return np.nan
 

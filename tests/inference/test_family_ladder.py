@@ -102,6 +102,9 @@ def test_what_is_no_ladder_is_said(found: ms.Ladder) -> None:
     fits = [ms.glmer("y ~ 1 + (1 | subject)", data, family) for family in ("poisson", "nbinom2")]
     with pytest.raises(ModelError, match="families cannot be compared"):
         ms.ladder(fits)
+    fits[1] = ms.glmer("y ~ lbase + (1 | subject)", data, "poisson")
+    with pytest.raises(ModelError, match=r"formulas cannot be compared.* by ms\.lrtest\."):
+        ms.ladder(fits)
     with pytest.raises(ModelError, match="A link belongs to a family"):
         ms.ladder("y ~ 1 + (1 | subject)", data, link="log")
     with pytest.raises(ModelError, match="reml is of linear models"):

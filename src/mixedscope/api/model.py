@@ -162,7 +162,10 @@ class Model(ModelData):
 
     @door()
     def objective_gradient(self, theta: ArrayLike, *, reml: bool = False) -> tuple[float, Floats]:
-        """Objective and its exact gradient, shape (k,), at theta."""
+        """Objective and its gradient, shape (k,), at theta.
+
+        The exact one; with ``solver="iterative"`` both are estimates by the model's random probes.
+        """
         values = self._finite(theta)
         try:
             evaluation, gradient = self.profiled(reml=reml).evaluate_gradient(values)

@@ -109,6 +109,7 @@ def certificate(
         ``newton_decrement``, deviance units; ``min_hessian_eigenvalue``, standardised units;
         ``active_bounds``, names of the theta at an end of their range, which is 0 unless they are
         angles of correlations;
+        ``doubt``, only where there is any, why the verdict is not that of the curvature, in words;
         ``residual``, whether sigma is ``identified``, ``shared`` with random effects or
         ``vanishing`` (the deviance does not rise on the way to zero; the verdict is then ``not
         converged``); ``limit``, where it then goes, None if it is not known or falls without
@@ -142,6 +143,9 @@ def certificate(
     endless = list(objective.at_infinity(theta))
     if endless:
         verdict = "at infinity"
+    doubt = "" if residual == "vanishing" else objective.doubt(theta, value, verdict)
+    if doubt:
+        verdict = "not converged"
     stated = {
         "verdict": verdict,
         "gradient_norm": None if gradient is None else math.sqrt(float(gradient @ gradient)),
@@ -153,6 +157,7 @@ def certificate(
         "unidentified": unidentified,
         "tried": list(tried),
         **({"at_infinity": endless} if endless else {}),
+        **({"doubt": doubt} if doubt else {}),
         **({"probe_error": dict(probe_error)} if probe_error else {}),
     }
     return {**stated, "words": certificate_words(objective, stated, value, limit, excess)}
@@ -178,7 +183,7 @@ def certificate_words(
     words = _RESIDUAL.get(stated["residual"], "").format(criterion)
     if stated["verdict"] == "at infinity":
         words = objective.words_at_infinity(stated["at_infinity"])
-    words = words or _words(
+    words = words or stated.get("doubt", "") or _words(
         stated["verdict"], stated["newton_decrement"], zeros, ends, bool(unidentified),
         criterion=criterion, points=points,
     )  # fmt: skip

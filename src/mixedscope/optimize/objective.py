@@ -236,6 +236,13 @@ class SmoothObjective(Objective, Protocol):
         """Say for people what it means that these have none."""
         ...
 
+    def doubt(self, theta: FloatArray, value: float, verdict: str, /) -> str:
+        """Say for people why theta, where a search ended, is not what it seems; empty if it is.
+
+        ``value`` is the objective there, ``verdict`` what the curvature says.
+        """
+        ...
+
     def residual_state(
         self, theta: FloatArray, value: float, /
     ) -> Literal["identified", "shared", "vanishing"]:

@@ -147,7 +147,11 @@ class GeneralizedModel(ModelData):
 
     @door()
     def objective_gradient(self, parameters: ArrayLike) -> tuple[float, Floats]:
-        """-2 log-likelihood and its exact gradient, shape (k,), at parameters (k,)."""
+        """-2 log-likelihood and its gradient, shape (k,), at parameters (k,).
+
+        The exact one; with ``solver="iterative"`` both are estimates by the model's random probes,
+        see ``docs/glmm.md``.
+        """
         point = self._point(parameters)
         evaluation, gradient = self._tried(lambda: self.laplace.evaluate_gradient(point))
         return evaluation.objective, gradient

@@ -23,18 +23,20 @@ from mixedscope.engine.compile.interpreter import entries
 from mixedscope.engine.generalized.evaluation import GeneralizedEvaluation
 from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.generalized.linking import has_steps, steps_of
-from mixedscope.engine.generalized.modes import without_modes
+from mixedscope.engine.generalized.modes import is_led, without_modes
 from mixedscope.engine.generalized.starting import MOST_STEPS, SETTLED, generalized_linear_fit
 from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.engine.group_effects import inverse_of_lower
 from mixedscope.engine.kernels.laplace_search import fit_fixed, run_laplace, table_of
 from mixedscope.engine.kernels.laplace_steps import (
+    ETA,
     HALVINGS,
     LIKELIHOOD,
     LOG_DET,
     PARTS,
     PENALTY,
     STEPS_TAKEN,
+    WEIGHT,
     Columns,
     Graph,
     Work,
@@ -71,7 +73,10 @@ def is_compiled(system: GeneralizedSystem, *, expected: bool) -> bool:
     family = system.family
     if not has_steps(family) or (expected and not family.is_canonical):
         return False
-    # Means that may come to an end ask for the care of the other engine's searches.
+    # Counts of zero come to where the mean ends, with nothing that keeps them from it, and the
+    # lowest point is then often at the edge of where there are modes. Searches of either kind stall there,
+    # each elsewhere (of 24 models 8, between 2.9 lower and 0.2 higher; inside they agree to 1e-11):
+    # the one of fewer failing steps is kept.
     if family.of_counts and family.link.side:
         return False
     if family.name == "nbinom2" and system.response.y.max(initial=0.0) > _LONGEST:
@@ -341,11 +346,44 @@ class CompiledLaplace(LaplaceObjective):
 
     def _evaluated(self, point: Floats, *, derived: bool) -> tuple[GeneralizedEvaluation, Floats]:
         point = np.asarray(point, dtype=float)
-        _, gradients, parts = self.run(self.checked(point)[None], derived=derived)
+        at = self.checked(point)
+        _, gradients, parts = self.run(at[None], derived=derived)
         found = self.described(point, parts[0])
+        if found is None:
+            gradients, found = self._led(point, at, derived=derived)
         if found is None:
             raise without_modes(FloatingPointError("the steps towards them fail"))
         return found, self.slope_to_theta(gradients[0])
+
+    def last_rows(self) -> tuple[Floats, Floats] | None:
+        """Linear predictor and observed information (n,) of the evaluation before, in any order."""
+        rows = self.work[2]
+        return rows[ETA], rows[WEIGHT]
+
+    def _led(
+        self, point: Floats, at: Floats, *, derived: bool
+    ) -> tuple[Floats, GeneralizedEvaluation | None]:
+        """Evaluate by way of smaller fixed effects, as `LaplaceObjective` does."""
+        own = slice(self.n_theta, self.n_theta + self.n_fixed)
+        gradients, parts = np.full((1, len(at)), np.nan), np.full((1, PARTS), np.nan)
+
+        def reach(share: float) -> bool:
+            nonlocal gradients, parts
+            part, before = at.copy(), self.spherical.copy()
+            part[own] *= share
+            _, gradients, parts = self.run(part[None], derived=derived and share == 1.0)
+            is_found = bool(np.isfinite(parts[0]).all())
+            if not is_found:
+                self.spherical[...] = before
+                if not self._is_single:
+                    # What is in `work` belongs to the modes that failed.
+                    self.spherical[1] = 0.0
+            return is_found
+
+        self.spherical.fill(0.0)
+        if self.system.family.link.side or not is_led(reach, self.system.X @ point[own]):
+            return gradients, None
+        return gradients, self.described(point, parts[0])
 
     def gradients(self, points: Floats) -> Floats:
         """Exact gradients at every row of `points` (m, k), NaN where one fails."""

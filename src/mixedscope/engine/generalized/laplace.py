@@ -31,8 +31,9 @@ from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compile_clock import compiling_seconds
 from mixedscope.engine.evaluation import Solution, gradients_by_row
+from mixedscope.engine.generalized.doubts import doubt_of
 from mixedscope.engine.generalized.evaluation import GeneralizedEvaluation, ManyStarts
-from mixedscope.engine.generalized.modes import Modes, find_modes, without_modes
+from mixedscope.engine.generalized.modes import Modes, find_modes, is_led, without_modes
 from mixedscope.engine.generalized.rows import slopes_of_weights
 from mixedscope.engine.generalized.separation import (
     is_concordant,
@@ -193,14 +194,42 @@ class LaplaceObjective:
             modes = find_modes(
                 system, factors, fixed, dispersion, start, expected=self.expected, has_inverse=near
             )
-        except FloatingPointError:
-            # Modes of a point far away may be where numbers end; those of none never are.
+        except FloatingPointError as error:
+            # Modes of a point far away may be where numbers end; those of none seldom are.
             self._modes = None
-            if start is None:
-                raise
-            modes = find_modes(system, factors, fixed, dispersion, None, expected=self.expected)
+            modes = self._found_anew(factors, fixed, dispersion, error if start is None else None)
         self._modes, self._at, self._state = modes, point.copy(), "factorised"
         return modes
+
+    def _found_anew(
+        self, factors: Sequence[Floats], fixed: Floats, dispersion: float, error: Exception | None
+    ) -> Modes:
+        """Find the conditional modes from zero, or by way of smaller fixed effects.
+
+        ``error``: of the search from zero, where there was one. Raises FloatingPointError.
+        """
+        system, found = self.system, None
+
+        def reach(share: float) -> bool:
+            nonlocal found
+            part = fixed if share == 1.0 else system.offset + share * (fixed - system.offset)
+            start = None if found is None else found.g
+            try:
+                found = find_modes(system, factors, part, dispersion, start, expected=self.expected)
+            except FloatingPointError:
+                return False
+            return True
+
+        if error is None:
+            try:
+                return find_modes(system, factors, fixed, dispersion, None, expected=self.expected)
+            except FloatingPointError as one:
+                error = one
+        # Where predictors have an end they are within it or not.
+        if system.family.link.side or not is_led(reach, fixed - system.offset):
+            raise error
+        assert found is not None
+        return found
 
     def _predicted(self, factors: Sequence[Floats], fixed: Floats) -> list[Floats] | None:
         """Where the modes of other parameters are, seen from those known; None without any.
@@ -535,6 +564,15 @@ class LaplaceObjective:
         kinds = self.theta_names[k : k + r], self.theta_names[:k], self.theta_names[k + r :]
         parts = [[name for name in names if name in kind] for kind in kinds]
         return words_at_infinity(self.system.family, *parts)
+
+    def last_rows(self) -> tuple[Floats, Floats] | None:
+        """Linear predictor and observed information (n,) of the evaluation before, in any order."""
+        modes = self._modes
+        return None if modes is None else (modes.eta, modes.rows.weight)
+
+    def doubt(self, point: Floats, value: float, verdict: str) -> str:
+        """Say why a point where a search ended is not what it seems; empty if it is."""
+        return doubt_of(self, np.asarray(point, dtype=float), value, verdict)
 
     def residual_state(
         self, point: Floats, value: float

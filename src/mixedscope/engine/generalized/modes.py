@@ -9,7 +9,7 @@ where the next begins.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -29,6 +29,7 @@ __all__ = [
     "find_modes",
     "first_place",
     "inner",
+    "is_led",
     "place_at",
     "without_modes",
 ]
@@ -40,6 +41,12 @@ Floats = NDArray[np.float64]
 _CHORDS: Final = 12
 _FALL: Final = 0.1
 _EXACT: Final = 1e-19
+
+
+#: Predictors of fixed effects that modes are found at from zero, and shares of larger ones that are
+#: tried on the way to them.
+_MODERATE: Final = 2.0
+_SHARES: Final = 40
 
 
 class Place(NamedTuple):
@@ -241,6 +248,27 @@ def _of_turned(
     """What random effects give, of which g is known."""
     b = [own @ square for own, square in zip(g, squares, strict=True)]
     return place_at(system, fixed, dispersion, g, b, system.random_part(b))
+
+
+def is_led(reach: Callable[[float], bool], predictors: Floats) -> bool:
+    """Whether modes are found by way of smaller fixed effects, where zero leads to none.
+
+    Newton steps towards modes fail at predictors whose exponentials are beyond all others.
+    ``reach``: whether they are found at a share of the fixed effects, from those of the share
+    before. ``predictors``: (n,) of the fixed effects.
+    """
+    size = float(np.abs(predictors).max(initial=0.0))
+    if not _MODERATE < size < math.inf:
+        return False
+    here, share = 0.0, _MODERATE / size
+    for _ in range(_SHARES):
+        if not reach(share):
+            share = 0.5 * (here + share)
+        elif share == 1.0:
+            return True
+        else:
+            here, share = share, min(2.0 * share, 1.0)
+    return False
 
 
 def without_modes(error: FloatingPointError) -> EvaluationError:

@@ -54,6 +54,10 @@ class SearchableObjective(ProfiledObjective):
         """So that there is nothing to say."""
         return ""
 
+    def doubt(self, theta: Floats, value: float, verdict: str) -> str:
+        """Linear models are what they seem."""
+        return ""
+
     def residual_limit(self, theta: Floats) -> float:
         """Limit of the objective as sigma vanishes; see `mixedscope.engine.residual`."""
         return residual_limit(self, theta)

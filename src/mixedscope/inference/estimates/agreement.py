@@ -326,7 +326,8 @@ def _check_certificate(
     """Refuse a certificate whose gradient, curvature or verdict are not those at theta."""
     file = "fit.json"
     norm = stated["gradient_norm"]
-    if norm is None:
+    # At an edge of where there are modes slopes hang on how far these were found.
+    if norm is None or stated.get("doubt"):
         files.equal(file, "verdict", stated["verdict"], "not converged")
         return
     names = objective.theta_names, objective.beta_names, objective.scale, objective.parts

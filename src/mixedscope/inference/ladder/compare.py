@@ -76,9 +76,10 @@ def check_comparable(infos: Sequence[Mapping[str, Any]]) -> None:
         values = [get(info) for info in infos]
         for value in values[1:]:
             if value != values[0]:
+                other = " Nested formulas are compared by ms.lrtest." if what == "formulas" else ""
                 raise ModelError(
                     f"Fits of different {what} cannot be compared: {values[0]!r} and {value!r}. "
-                    "Structures are compared on one formula, data set and criterion."
+                    f"Structures are compared on one formula, data set and criterion.{other}"
                 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final, Self
 
 import numpy as np
@@ -52,10 +53,13 @@ def named_test(name: str | None, *, generalized: bool = False) -> str:
     folded = _SYNONYMS.get(name.lower(), name.lower())
     if folded in known:
         return folded
-    if folded in TESTS:
+    joined = {one.replace("-", ""): one for one in TESTS}
+    near = get_close_matches(folded.replace("-", "").replace("_", ""), joined, n=1)
+    meant = joined[near[0]] if near else ""
+    if meant and meant not in known:
         raise ModelError(
-            f"The test {name!r} is of linear models; tests of a family are for large samples, with "
-            f"no degrees of freedom. Ask for one of {', '.join(known)}."
+            f"The test {meant!r} is of linear models; tests of a family are for large samples, "
+            f"with no degrees of freedom. Ask for one of {', '.join(known)}."
         )
     raise ModelError(
         f"There is no test {name!r} for power.{suggest(folded, known)} Known are: "
