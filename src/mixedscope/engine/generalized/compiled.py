@@ -74,9 +74,9 @@ def is_compiled(system: GeneralizedSystem, *, expected: bool) -> bool:
     if not has_steps(family) or (expected and not family.is_canonical):
         return False
     # Counts of zero come to where the mean ends, with nothing that keeps them from it, and the
-    # lowest point is then often at the edge of where there are modes. Searches of either kind stall there,
-    # each elsewhere (of 24 models 8, between 2.9 lower and 0.2 higher; inside they agree to 1e-11):
-    # the one of fewer failing steps is kept.
+    # lowest point is then often at the edge of where there are modes. Searches of either kind stall
+    # there, each elsewhere: of 24 models 8, between 2.9 lower and 0.2 higher (inside they agree to
+    # 1e-11). The one that takes fewer steps in vain is kept.
     if family.of_counts and family.link.side:
         return False
     if family.name == "nbinom2" and system.response.y.max(initial=0.0) > _LONGEST:
