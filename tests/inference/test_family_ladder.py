@@ -103,7 +103,7 @@ def test_what_is_no_ladder_is_said(found: ms.Ladder) -> None:
     with pytest.raises(ModelError, match="families cannot be compared"):
         ms.ladder(fits)
     fits[1] = ms.glmer("y ~ lbase + (1 | subject)", data, "poisson")
-    with pytest.raises(ModelError, match=r"formulas cannot be compared.* by ms\.lrtest\."):
+    with pytest.raises(ModelError, match=r"cannot be compared.* by ms\.lrtest\."):
         ms.ladder(fits)
     with pytest.raises(ModelError, match="A link belongs to a family"):
         ms.ladder("y ~ 1 + (1 | subject)", data, link="log")

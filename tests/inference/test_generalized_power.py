@@ -115,6 +115,7 @@ def test_columns_that_other_rows_would_change_are_refused() -> None:
     ("options", "told"),
     [
         ({"test": "satterthwaite"}, "is of linear models"),
+        ({"test": "kenwardroger"}, "'kenward-roger' is of linear models"),
         ({"test": "kr"}, "Ask for one of wald, lrt, profile"),
         ({"test": "walt"}, "Did you mean 'wald'"),
         ({"reml": True}, "linear models"),

@@ -76,7 +76,9 @@ def check_comparable(infos: Sequence[Mapping[str, Any]]) -> None:
         values = [get(info) for info in infos]
         for value in values[1:]:
             if value != values[0]:
-                other = " Nested formulas are compared by ms.lrtest." if what == "formulas" else ""
+                other = ""
+                if what in ("models", "formulas") and len({i["formula"] for i in infos}) > 1:
+                    other = " Nested models of several formulas are compared by ms.lrtest."
                 raise ModelError(
                     f"Fits of different {what} cannot be compared: {values[0]!r} and {value!r}. "
                     f"Structures are compared on one formula, data set and criterion.{other}"
