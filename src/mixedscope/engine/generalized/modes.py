@@ -43,9 +43,10 @@ _FALL: Final = 0.1
 _EXACT: Final = 1e-19
 
 
-#: Predictors of fixed effects that modes are found at from zero, and shares of larger ones that are
-#: tried on the way to them.
+#: Predictors of fixed effects that modes are found at from zero, those that are too large for that,
+#: and shares of these that are tried on the way to them.
 _MODERATE: Final = 2.0
+_EXTREME: Final = 30.0
 _SHARES: Final = 40
 
 
@@ -258,7 +259,7 @@ def is_led(reach: Callable[[float], bool], predictors: Floats) -> bool:
     before. ``predictors``: (n,) of the fixed effects.
     """
     size = float(np.abs(predictors).max(initial=0.0))
-    if not _MODERATE < size < math.inf:
+    if not _EXTREME < size < math.inf:
         return False
     here, share = 0.0, _MODERATE / size
     for _ in range(_SHARES):
