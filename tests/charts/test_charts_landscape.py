@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 import mixedscope as ms
+from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.render import to_spec
 from mixedscope.charts.drawing import finish
 from mixedscope.charts.kinds.landscape.chart import landscape_chart
+from mixedscope.charts.kinds.landscape.key import key as landscape_key
+from mixedscope.charts.kinds.landscape.words import landscape_caption
 from mixedscope.core.errors import ModelError, StoreError
 from mixedscope.tables.store import FitTables
 
@@ -33,8 +38,8 @@ def curve(name: str) -> FitTables:
 def layers(spec: dict[str, Any]) -> list[dict[str, Any]]:
     """All unit views of a chart."""
     found = []
-    for key in ("vconcat", "hconcat", "concat", "layer"):
-        for part in spec.get(key, []):
+    for part_of in ("vconcat", "hconcat", "concat", "layer"):
+        for part in spec.get(part_of, []):
             found += layers(part)
     return found or [spec]
 
@@ -148,6 +153,33 @@ def test_bold_contours_bounds_and_veils_have_a_key() -> None:
     assert len(keyed(tables())) == 3
     assert keyed(tables(scale="sd")) == {"5.99: a region of 95\u00a0%"}
     assert keyed(curve("Dyestuff2")) == {"bound of a parameter"}
+
+
+@pytest.mark.parametrize("width", [170.0, 220.0, 420.0])
+@pytest.mark.parametrize("count", [2, 5, 7])
+def test_names_of_levels_stand_apart_in_the_key(width: float, count: int) -> None:
+    levels = [0.1, 1.0, 5.99, 20.0, 100.0, 1000.0, 10_000.0][-count:]
+    data = Datasets()
+    spec = data.give(landscape_key(data, levels, ["optimum"], width=width, theme="light")).to_dict()
+    texts = [row for table in spec["datasets"].values() for row in table if "text" in row]
+    bands = [row for table in spec["datasets"].values() for row in table if "x2" in row]
+    named = [row for row in texts if row["side"] == "center"]
+    assert [row["text"] for row in named] == [f"{v:g}" for v in levels]
+    assert max(row["x2"] for row in bands) <= width
+    assert all(row["y"] <= spec["height"] for row in texts)
+    for y in {row["y"] for row in named}:
+        # Digits of the font are 5.6 pixels wide.
+        spans = [(row["x"], 2.8 * len(row["text"])) for row in named if row["y"] == y]
+        assert all(a + half < b - other for (a, half), (b, other) in pairwise(spans))
+
+
+def test_that_random_probes_estimate_the_objective_is_said() -> None:
+    fit = tables()
+    assert "probes" not in landscape_caption(fit)
+    known = {"objective": 0.00152, "difference": 5e-9, "probes": 32}
+    certificate = {**fit.info["certificate"], "probe_error": known}
+    caption = landscape_caption(replace(fit, info={**fit.info, "certificate": certificate}))
+    assert "estimated by 32 random probes and known to ±0.00152" in caption
 
 
 def test_chart_of_one_parameter_is_a_valid_specification() -> None:

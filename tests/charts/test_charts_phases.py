@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mixedscope.charts.kinds.phases.chart import phases_chart
+from mixedscope.charts.kinds.phases.chart import _names, _ticks, phases_chart
 from mixedscope.charts.kinds.phases.words import phases_title
 from mixedscope.core.errors import ModelError
 from mixedscope.summaries.phases import phase_trend
@@ -106,6 +106,23 @@ def test_title_and_caption_say_whether_the_last_phase_comes_to_dominate() -> Non
     assert "another 70 gradients" in caption
     shrinking = table().assign(n_theta=-table()["n_theta"] + 10)
     assert "does not come to dominate" in phases_title(shrinking, phase_trend(shrinking))
+
+
+def test_long_names_are_cut_where_they_tell_nothing_apart() -> None:
+    long = {"model": "reaction ~ 1 + days + (1 + days | subject)"}
+    fits = pd.DataFrame([{**long, "structure": s} for s in ("full", "zerocorr")])
+    fits["label"] = fits["model"] + ", " + fits["structure"]
+    short = list(_names(fits).values())
+    assert [name.rpartition("\u2026, ")[2] for name in short] == ["full", "zerocorr"]
+    assert max(map(len, short)) <= 25
+    short_enough = fits.assign(model="m", label=["m, full", "m, zerocorr"])
+    assert list(_names(short_enough).values()) == ["m, full", "m, zerocorr"]
+
+
+def test_few_sizes_are_ticks_themselves() -> None:
+    assert _ticks(pd.Series([2, 3, 3])) == [2, 3]
+    assert _ticks(pd.Series([60, 60])) == [60]
+    assert _ticks(pd.Series([100, 101, 10_000])) == [100, 1000, 10_000]
 
 
 def test_paper_has_no_tint() -> None:

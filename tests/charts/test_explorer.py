@@ -244,6 +244,19 @@ def test_that_a_factor_has_no_variance_is_why_its_levels_moved() -> None:
     assert text.endswith("; the fit leaves (Intercept) no variance.")
 
 
+def test_title_is_of_the_factor_whose_levels_are_drawn() -> None:
+    rng = np.random.default_rng(4)
+    a, b = np.tile(np.arange(8), 30), np.repeat(np.arange(12), 20)
+    y = 0.5 * rng.normal(size=8)[a] + 2.0 * rng.normal(size=12)[b] + rng.normal(size=240)
+    data = pd.DataFrame({"y": y, "a": [f"a{i}" for i in a], "b": [f"b{i}" for i in b]})
+    fit = ms.lmer("y ~ 1 + (1 | a) + (1 | b)", data)
+    title = ms.charts.explorer(fit).title
+    moved = answers([fit.tables])["Who moved most, and why?"]
+    drawn = ("a", "b")[moved["set"]["factor"]]
+    assert title.startswith(f"Shrinkage of {drawn}:")
+    assert re.search(rf"; level {drawn}\d+ moves most$", title)
+
+
 def test_when_it_was_over_is_recomputed_from_the_costs_of_stopping(fits: list[FitTables]) -> None:
     stopping = fits[0].require("stopping")
     measures = stopping[["beta", "std_error", "sigma", "modes"]].to_numpy()

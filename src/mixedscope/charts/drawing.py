@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from functools import cache
@@ -17,6 +16,7 @@ from altair.utils.schemapi import debug_mode
 from mixedscope.charts.common.absent import absent_figure, left_out
 from mixedscope.charts.common.interactive import Page
 from mixedscope.charts.common.labels import explaining_labels, labelled, labelled_options
+from mixedscope.charts.common.lines import broken
 from mixedscope.charts.common.page import drawn_size, fitted
 from mixedscope.charts.common.render import SCALE, Figure
 from mixedscope.charts.common.sheet import across, current, is_narrow, sheet
@@ -220,8 +220,7 @@ def finish(chart: Any, title: str, caption: str, *, theme: str = "light") -> Any
         chart, drawn = chart.properties(title=alt.Undefined), None
     elif chart.title is alt.Undefined:
         # As many characters of the bold title as the sheet holds.
-        lines = textwrap.wrap(title, across() // 8, break_long_words=False)
-        chart, drawn = chart.properties(title=lines), None
+        chart, drawn = chart.properties(title=broken(title, across() // 8)), None
     if is_narrow():
         chart = chart.properties(usermeta={STACKED: True})
     whole = configure(chart.properties(description=caption), theme)

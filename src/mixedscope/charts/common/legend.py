@@ -6,7 +6,6 @@ key is a row of them with words between.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ import altair as alt
 import pandas as pd
 
 from mixedscope.charts.common.compose import layered
+from mixedscope.charts.common.lines import broken
 from mixedscope.charts.common.numerals import fixed
 from mixedscope.charts.common.open_ends import HEAD
 from mixedscope.charts.common.sheet import inner, is_narrow
@@ -88,7 +88,7 @@ def title_lines(text: str, width: float, size: float = 14.0) -> list[str]:
     """Break a bold title into lines that fit a width in pixels."""
     # Bold is about a tenth wider.
     columns = max(int(width / (size * _CHARACTER * 1.08)), 20)
-    return textwrap.wrap(text, columns, break_on_hyphens=False) or [""]
+    return broken(text, columns) or [""]
 
 
 def key_columns(labels: Sequence[str], *, beside: float = 0.0, symbol: float = 32.0) -> int:

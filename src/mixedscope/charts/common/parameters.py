@@ -15,7 +15,6 @@ __all__ = [
     "KINDS",
     "Key",
     "chosen_rows",
-    "kept_whole",
     "keys_of",
     "of_key",
     "parameter_name",
@@ -117,12 +116,6 @@ def chosen_rows(known: Sequence[Key], wanted: Sequence[str] | None) -> list[int]
     if not found:
         raise ModelError("There is nothing to draw: parameters is empty.")
     return found
-
-
-def kept_whole(title: str) -> str:
-    """A title whose last words stay together, so that no line is a number alone."""
-    words = title.split(" ")
-    return " ".join([*words[:-3], "\u00a0".join(words[-3:])]) if len(words) > 6 else title
 
 
 def share_an_axis(spreads: Sequence[float], low: float, high: float, most: float) -> bool:

@@ -29,6 +29,7 @@ __all__ = [
     "probe_error",
     "probe_key",
     "probe_sentence",
+    "probe_sentence_of_points",
 ]
 
 #: What the band is called in keys.
@@ -124,8 +125,18 @@ def probe_sentence(fits: Sequence[tuple[str, ProbeError]], floor: float) -> str:
     gaps = f"Shaded: gaps below {listed(0)}, {own}."
     if not any(error.above > floor for _, error in known):
         gaps = f"Gaps below {listed(0)}, {own}, lie below the axis."
+    return f"{gaps} {_common(listed(1), listed(2), 'evaluation')}"
+
+
+def probe_sentence_of_points(error: ProbeError) -> str:
+    """Say how well an objective is known that was estimated at points of no search."""
+    if not error.probes:
+        return ""
+    return _common(f"{error.probes} random probes", f"\u00b1{told_gap(error.objective)}", "point")
+
+
+def _common(probes: str, known: str, place: str) -> str:
     return (
-        f"{gaps} The objective is estimated by {listed(1)} and known to {listed(2)}; as the probes "
-        "are the same at every evaluation, nearly all of that error is common to all of them and "
-        "in no gap."
+        f"The objective is estimated by {probes} and known to {known}; as the probes are the same "
+        f"at every {place}, nearly all of that error is common to all of them and in no gap."
     )

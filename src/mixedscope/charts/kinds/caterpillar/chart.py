@@ -19,6 +19,7 @@ from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.groups import chosen_terms, grouping_factor, one_term
 from mixedscope.charts.common.legend import header, header_lines, key_row, title_lines
+from mixedscope.charts.common.lines import broken
 from mixedscope.charts.common.link_scale import is_generalized, of_scale
 from mixedscope.charts.common.open_ends import head_mark, row_ends, turned, with_room
 from mixedscope.charts.common.options import drawn_with
@@ -65,9 +66,9 @@ _ROW: Final = (9, 14)
 _COUNTS: Final = 34
 _LINE: Final = 11
 _SHORT: Final = 18
-#: Panels narrower than this have fewer ticks, and lower ones a shorter title of the axis.
+#: Panels narrower than this have fewer ticks; pixels of a character of the title of an axis.
 _NARROW: Final = 200
-_LOW: Final = 130
+_CHARACTER: Final = 6.0
 _TOP_LEFT: Final = {"x": alt.XValue(0), "y": alt.YValue(0)}
 _RANKED: Final = (60, 400)
 
@@ -268,13 +269,13 @@ def _panel(
         for level, i, out in zip(levels, where, clear, strict=True)
     ]
     y = _y_axis(place, first=first)
-    title = _axis_title(pull, j, options.scale)
+    title = broken(_axis_title(pull, j, options.scale), int(place.width / _CHARACTER))
 
     def x(field: str) -> alt.X:
         axis = alt.Axis(
             title=title, domain=False, labelOverlap=True, labelSeparation=5,
             tickCount=4 if place.width > _NARROW else 3,
-            labelBound=4, grid=False,
+            labelBound=4, labelFlush=14, grid=False,
         )  # fmt: skip
         scale = alt.Scale(domain=list(frame), nice=False, zero=False)
         return alt.X(field=field, type="quantitative", scale=scale, axis=axis)
@@ -299,7 +300,7 @@ def _panel(
     if not pull.varies[j]:
         # Points on the line would pass for estimates.
         rows = []
-        layers.append(_still(data, place))
+        layers += _still(data, place)
     for is_clear, colour in ((False, COLOURS["zero"]), (True, COLOURS["mode"])):
         own = [r for r in rows if r["clear"] is is_clear]
         if not own:
@@ -398,7 +399,7 @@ def _y_axis(place: _Place, *, first: bool) -> alt.Y:
             ),
         )  # fmt: skip
     last = max(place.rows.values())
-    title = "rank" if place.height < _LOW else f"{place.group}: rank by {place.order}"
+    title = broken(f"{place.group}: rank by {place.order}", int(place.height / _CHARACTER))
     return alt.Y(
         field="rank",
         type="quantitative",
@@ -430,12 +431,16 @@ def _ends(data: Datasets, order: Sequence[str], place: _Place) -> list[Any]:
     return top + [text(level, i, foot=True) for i, level in enumerate(last)]
 
 
-def _still(data: Datasets, place: _Place) -> Any:
-    """Say that a term does not vary between levels in a fit."""
-    text = data.chart([{"x": 0}]).mark_text(
-        align="left", fontSize=10, color=ink(place.theme)["soft"], dx=6, dy=14
-    )
-    return text.encode(x=alt.XValue(0), y=alt.YValue(0), text=alt.TextValue("does not vary"))
+def _still(data: Datasets, place: _Place) -> list[Any]:
+    """Say that a term does not vary between levels in a fit, across the line of the population."""
+    colours = ink(place.theme)
+    style: dict[str, Any] = {"align": "left", "fontSize": 10, "dx": 6, "dy": 14, "aria": False}
+    words = {"x": alt.XValue(0), "y": alt.YValue(0), "text": alt.TextValue("does not vary")}
+    base = data.chart([{"x": 0}])
+    return [
+        base.mark_text(stroke=colours["paper"], strokeWidth=4, **style).encode(**words),
+        base.mark_text(color=colours["soft"], **style).encode(**words),
+    ]
 
 
 def _counts(data: Datasets, rows: Sequence[Mapping[str, Any]], y: alt.Y, place: _Place) -> Any:

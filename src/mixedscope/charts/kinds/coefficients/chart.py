@@ -164,7 +164,7 @@ class _Axis:
             scale = alt.Scale(domain=[low, high], nice=False, type="log")
             ticks = {"values": ratio_ticks(low, high), "format": "~g"}
         axis = alt.Axis(title=None, domain=False, labelOverlap=True, labelBound=4,
-                        labelSeparation=5, labelFlush=False, **ticks)  # fmt: skip
+                        labelSeparation=5, labelFlush=14, **ticks)  # fmt: skip
         return alt.X(field=field, type="quantitative", scale=scale, axis=axis)
 
 

@@ -34,7 +34,7 @@ def explorer_chart(
     """Draw the page as it opens; give what makes the page, and what it answers."""
     factors = factors_of(tables, options)
     found = findings(tables, factors)
-    title, caption = explorer_title(factors), explorer_caption(tables, factors)
+    title, caption = explorer_title(factors, found), explorer_caption(tables, factors)
     contents = page_data(tables, factors, found, options, theme=theme) | {"opened": OPENED}
     groups = [COLOURS["observations"]]
     groups += [GROUP_COLOURS[i % len(GROUP_COLOURS)] for i in range(len(factors))]

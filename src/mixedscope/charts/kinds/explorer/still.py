@@ -8,9 +8,10 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from mixedscope.charts.common.compose import of_spec
+from mixedscope.charts.common.compose import in_column, of_spec
 from mixedscope.charts.common.legend import key_row, title_lines
 from mixedscope.charts.common.open_ends import ends_of, row_ends
+from mixedscope.charts.common.phase_bands import phase_key
 from mixedscope.charts.common.probe_band import PROBE_KEY
 from mixedscope.charts.common.sheet import headline, inner, is_narrow
 from mixedscope.charts.common.theme import COLOURS
@@ -118,6 +119,8 @@ def explorer_still(
         "endx": end,
         "nowx": [{"e": n, "v": path[-1]["v"]}],
     }
+    # Pictures that have it as a line.
+    beside = not is_narrow()
     items = [
         ("reference", reference_key(factor.pulls[0])),
         *([("infinite", infinite_key())] if any("angle" in row for row in levels) else []),
@@ -126,12 +129,14 @@ def explorer_still(
         ("ellipse", "fitted distribution, intervals"),
         *([("region", f"{share(widest(coverages))} of {name}")] if datasets["region"] else []),
         *([] if single else [("population", "population")]),
-        ("zero", "population" if single else "the same, a line"),
+        *([("zero", "population" if single else "the same, a line")] if single or beside else []),
         ("evaluation", "evaluation"),
         ("best", "best so far"),
         *([("unsure", PROBE_KEY)] if trace.unsure else []),
     ]
-    key = to_spec(key_row(items, width=inner() - _ALONE, theme=theme))
+    width = inner() - _ALONE
+    keys = key_row(items, width=width, theme=theme), phase_key(width=width, theme=theme)
+    key = to_spec(in_column(*keys, spacing=10))
     datasets |= key.pop("datasets", {})
     legend = {name: part for name, part in key.items() if name not in ("$schema", "config")}
     return of_spec(

@@ -5,7 +5,7 @@ Each sentence comes with what is to be chosen for the pictures to show it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -45,9 +45,13 @@ _ACCURACY: Final = 1e-3
 """The fit is over where all estimates are so close to their end, or by the strictest studied."""
 
 
-def explorer_title(factors: Sequence[Factor]) -> str:
-    """Say what shrinkage does to the first grouping factor."""
-    return pull_title(factors[0].pulls[0], factors[0].name)
+def explorer_title(factors: Sequence[Factor], found: Sequence[Mapping[str, Any]]) -> str:
+    """Say what shrinkage does to the grouping factor that the page opens with.
+
+    ``found``: as made by `findings`.
+    """
+    shown = factors[found[OPENED]["set"].get("factor", 0)]
+    return pull_title(shown.pulls[0], shown.name)
 
 
 def explorer_caption(tables: Sequence[FitTables], factors: Sequence[Factor]) -> str:

@@ -17,6 +17,7 @@ import pandas as pd
 from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.lines import broken
 from mixedscope.charts.common.numerals import fixed
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.sheet import current, headline, inner
@@ -230,7 +231,7 @@ def _criteria(
         )
     )
     return layered(link, points).properties(
-        width=_PANEL, title=_heading(["AIC (filled), BIC (open)", "above the best"])
+        width=_PANEL, title=_heading(["AIC (filled)", "BIC (open)", "above the best"])
     )
 
 
@@ -290,7 +291,7 @@ def _squares(
     )
     return marks.properties(
         width=width,
-        title=_heading(["dimensions of", ", ".join(groups)]),
+        title=_heading(["dimensions of", *broken(", ".join(groups), int(width / _CHARACTER))]),
         view=alt.ViewConfig(stroke=None),
     )
 
@@ -354,9 +355,10 @@ def _outcomes(
         x=alt.XValue(0), text=alt.Text("verdict:N"), color=alt.Color("colour:N", scale=None)
     )
     against = f"test against {worded(tops[0])}" if len(tops) == 1 else "test against the richest"
+    heads = [*broken(against if tops else "no tests", int(_TEST / _CHARACTER)), "and certificate"]
     return layered(test, verdict).properties(
         width=_TEST,
-        title=_heading([against if tops else "no tests", "and certificate"]),
+        title=_heading(heads),
         view=alt.ViewConfig(stroke=None),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import altair as alt
@@ -124,24 +125,29 @@ def key(
     if levels:
         words = "objective − minimum"
         texts.append({"x": 0.0, "y": 7.0, "text": words, "side": "left"})
-        left = len(words) * _CHARACTER + 10
         colours = band_colours(len(levels), theme)
+        names = [number(level, 6) for level in levels]
+        left, top = len(words) * _CHARACTER + 10, 1.0
+        apart = _apart(names)
+        if (width - left) / len(colours) < apart:
+            left, top = 0.0, 16.0
         step = min(48.0, (width - left) / len(colours))
+        # Where there is no room even so, every other name stands lower.
+        drop = 11.0 if step < apart else 0.0
         for i, colour in enumerate(colours):
             bars.append(
                 {
                     "x": left + i * step,
                     "x2": left + (i + 1) * step,
-                    "y": 1.0,
-                    "y2": 13.0,
+                    "y": top,
+                    "y2": top + 12.0,
                     "c": colour,
                 }
             )
-        for i, level in enumerate(levels, start=1):
-            texts.append(
-                {"x": left + i * step, "y": 22.0, "text": number(level, 6), "side": "center"}
-            )
-        height = 32.0
+        for i, name in enumerate(names, start=1):
+            y = top + 21.0 + drop * (i % 2 == 0)
+            texts.append({"x": left + i * step, "y": y, "text": name, "side": "center"})
+        height = top + 31.0 + drop
     marks: list[dict[str, Any]] = []
     x, y = 0.0, height + 8.0
     for kind in kinds:
@@ -190,3 +196,8 @@ def key(
                 )
             )
     return layered(*layers, view=alt.ViewConfig(stroke=None)).properties(width=width, height=height)
+
+
+def _apart(names: Sequence[str]) -> float:
+    """Pixels from one band to the next that keep the names of levels apart."""
+    return max((_CHARACTER * (len(a) + len(b)) / 2 + 4 for a, b in pairwise(names)), default=0.0)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mixedscope.charts.common.link_scale import is_generalized
 from mixedscope.charts.common.numerals import number, told_gap
+from mixedscope.charts.common.probe_band import probe_error, probe_sentence_of_points
 from mixedscope.charts.kinds.shrinkage.words import joined
 from mixedscope.tables.store import FitTables
 
@@ -128,6 +129,8 @@ def landscape_caption(fit: FitTables) -> str:
             f"{outside:,} of {tried['evaluation'].nunique():,} evaluations lie outside a panel and "
             "are not drawn there."
         )
+    if known := probe_sentence_of_points(probe_error(fit.info)):
+        text.append(known)
     return " ".join(text)
 
 

@@ -13,8 +13,10 @@ import pandas as pd
 
 from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
+from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.labels import variable_title
 from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.numerals import percent
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.sheet import headline, inner
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
@@ -65,6 +67,14 @@ def means_chart(means: pd.DataFrame, *, options: MeansOptions, theme: str) -> tu
         in_row(*panels[i : i + per_row], spacing=_GAP + _LEFT, bounds="flush")
         for i in range(0, len(panels), per_row)
     ]
+    words = f"{percent(float(means['coverage'].iloc[0]))} interval"
+    soft = ink(theme)["soft"]
+    item = (
+        Keyed("band", words, {"color": soft, "opacity": 0.2})
+        if is_number
+        else Keyed("line", words, {"color": soft, "strokeWidth": 1.8})
+    )
+    rows.append(mark_key([item], width=inner() - _LEFT, theme=theme))
     chart = data.give(in_column(*rows, spacing=14)).properties(
         title=alt.TitleParams(text=title_lines(title, headline())), description=caption
     )

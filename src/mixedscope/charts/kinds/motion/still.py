@@ -20,6 +20,7 @@ from mixedscope.charts.common.legend import key_row, title_lines
 from mixedscope.charts.common.open_ends import head_mark, row_ends, turned
 from mixedscope.charts.common.page import drawn_to_fit
 from mixedscope.charts.common.panels import DENSE, Panel, panel_chart, rounded
+from mixedscope.charts.common.phase_bands import phase_key
 from mixedscope.charts.common.probe_band import probe_band, probe_key
 from mixedscope.charts.common.sheet import headline, inner
 from mixedscope.charts.common.theme import COLOURS, ink
@@ -149,7 +150,7 @@ def _still(scene: Scene, title: str, caption: str, theme: str, share: float) -> 
         )
     )
     rows.append(key_row(_key(scene), width=inner() - _LEFT, theme=theme))
-    rows.append(_phases(theme))
+    rows.append(phase_key(width=inner() - _LEFT, theme=theme))
     if any(actor.course.unsure for actor in scene.actors):
         rows.append(mark_key([probe_key(theme)], width=inner() - _LEFT, theme=theme))
     return in_column(*rows, spacing=14).properties(
@@ -472,38 +473,3 @@ def _key(scene: Scene) -> list[tuple[str, str]]:
     if len(scene.terms) > 1:
         items.append(("population", "population"))
     return [*items, ("evaluation", "evaluation"), ("best", "best so far")]
-
-
-def _phases(theme: str) -> Any:
-    """Draw the key of the phases."""
-    places, x, row = [], 0.0, 0
-    room = inner() - _LEFT
-    for name, words in PHASE_NAMES.items():
-        length = 20 + 5.4 * len(words)
-        if x > 0 and x + length > room:
-            x, row = 0.0, row + 1
-        at = {"x": x, "x2": x + 14, "t": x + 20, "y": 16 * row, "y2": 16 * row + 11}
-        places.append({**at, "middle": 16 * row + 6, "tint": COLOURS[name], "words": words})
-        x += length + 18
-    frame = pd.DataFrame(places)
-    height = 16 * row + 11
-    scale = alt.Scale(domain=[0, room], nice=False, zero=False)
-    base = alt.Chart(frame, width=room, height=height)
-
-    def down(field: str) -> alt.Y:
-        lines = alt.Scale(domain=[height, 0], nice=False, zero=False)
-        return alt.Y(field=field, type="quantitative", scale=lines, axis=None)
-
-    def across(field: str) -> alt.X:
-        return alt.X(field=field, type="quantitative", scale=scale, axis=None)
-
-    return layered(
-        base.mark_rect(aria=False, opacity=0.75).encode(
-            x=across("x"), x2=alt.X2(field="x2"), y=down("y"), y2=alt.Y2(field="y2"),
-            fill=alt.Fill(field="tint", type="nominal", scale=None),
-        ),
-        base.mark_text(
-            align="left", baseline="middle", fontSize=10, fill=ink(theme)["ink"], aria=False
-        ).encode(x=across("t"), y=down("middle"), text=alt.Text(field="words", type="nominal")),
-        view=alt.ViewConfig(stroke=None),
-    )  # fmt: skip

@@ -216,7 +216,7 @@ class Facets:
             named = [float(f"{v:.6g}") for v in known]
             ticks = {"values": named, "labelOverlap": True, "format": ",.6~g"}
             room = max(room, _BESIDE / self.width * (high - low))
-        axis = alt.Axis(title=None, grid=False, labelBound=True, **ticks)
+        axis = alt.Axis(title=None, grid=False, labelBound=True, labelFlush=10, **ticks)
         scale = alt.Scale(domain=[low - room, high + room], nice=False)
         return alt.X("x:Q", scale=scale, axis=axis)
 

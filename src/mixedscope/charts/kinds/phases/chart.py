@@ -7,7 +7,9 @@ three measures of size.
 
 from __future__ import annotations
 
+import json
 import math
+from itertools import pairwise
 from typing import Any, Final
 
 import altair as alt
@@ -32,8 +34,9 @@ __all__ = ["phases_chart"]
 _POLISH: Final = "after the search"
 #: Polishing on paper, next to the greys of the phases.
 _GREY: Final = "#8A8A8A"
-#: Pixels of the names of fits, on sheets that are wide and narrow, and with what is about them.
-_NAMES: Final = {False: 130, True: 70}
+#: Pixels of the names of fits at most, of a character of them, and of what is left of bars.
+_NAMES: Final = 130
+_CHARACTER: Final = 5.2
 _LEFT: Final = 96
 _ROW: Final = 14
 _BESIDE: Final = 24
@@ -130,19 +133,27 @@ def _block(
         "label:N",
         sort=labels,
         scale=alt.Scale(domain=labels),
-        axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=_NAMES[is_narrow()]),
+        axis=alt.Axis(
+            title=None,
+            ticks=False,
+            domain=False,
+            labelLimit=_NAMES,
+            labelExpr=f"{json.dumps(_names(fits))}[datum.value]",
+        ),
     )
+    y_alone = alt.Y("label:N", sort=labels, scale=alt.Scale(domain=labels), axis=None)
     height = _ROW * len(labels)
     numbers = 126
-    rows = len(columns) if is_narrow() else 1
-    width = (inner() - _LEFT - numbers - _BESIDE * len(columns)) // len(columns) * rows
+    width = (inner() - _LEFT - numbers - _BESIDE * len(columns)) // len(columns)
+    if is_narrow():
+        width = inner() - _NAMES - _BESIDE
     panels = [_numbers(fits, y, theme, titled=first).properties(width=numbers, height=height)]
     for name, bars, fmt in columns:
         pieces = bars.assign(few=bars["label"].isin(few))
         panels.append(
             _bars(
                 pieces.assign(few=pieces["label"].isin(few)),
-                labels,
+                y if is_narrow() else y_alone,
                 name,
                 fmt,
                 theme,
@@ -150,13 +161,11 @@ def _block(
             ).properties(width=width, height=height)
         )
     # Numbers at the ends of an axis stand out; blocks with and without one are alike all the same.
-    block: Any = in_row(*panels[:2], spacing=_BESIDE, bounds="flush")
-    if rows == 1:
-        block = in_row(*panels, spacing=_BESIDE, bounds="flush")
-    elif len(panels) > 2:
-        again = _numbers(fits, y, theme, titled=first).properties(width=numbers, height=height)
-        below = in_row(again, *panels[2:], spacing=_BESIDE, bounds="flush")
-        block = in_column(block, below, spacing=_BESIDE)
+    block: Any = (
+        in_column(*panels, spacing=12)
+        if is_narrow()
+        else in_row(*panels, spacing=_BESIDE, bounds="flush")
+    )
     return block.properties(
         title=alt.TitleParams(
             text=f"by {optimizer}", fontSize=11, anchor="start", frame="group", offset=2
@@ -204,13 +213,23 @@ def _numbers(fits: pd.DataFrame, y: alt.Y, theme: str, *, titled: bool) -> Any:
     )
 
 
+def _names(fits: pd.DataFrame) -> dict[str, str]:
+    """Names of fits that have room, by their labels: models are cut, not what tells them apart."""
+    most = int(_NAMES / _CHARACTER)
+    short = {}
+    for label, model, structure in fits[["label", "model", "structure"]].itertuples(index=False):
+        room = max(most - len(structure) - 2, 8)
+        short[label] = label if len(label) <= most else f"{model[: room - 1]}…, {structure}"
+    return short if len(set(short.values())) == len(short) else {label: label for label in short}
+
+
 def _size(value: int) -> str:
     """A number that a column has room for: of a hundred thousand and more in millions."""
     return f"{value:,}" if value < 100_000 else f"{number(value / 1e6)}\u00a0M"
 
 
 def _bars(
-    pieces: pd.DataFrame, labels: list[str], name: str, fmt: str, theme: str, *, labelled: bool
+    pieces: pd.DataFrame, y: alt.Y, name: str, fmt: str, theme: str, *, labelled: bool
 ) -> Any:
     fills = [*phase_fills(theme).values(), _GREY if theme == "print" else COLOURS["polish"]]
     scale = alt.Scale(domain=[*PHASE_NAMES.values(), _POLISH], range=fills)
@@ -223,7 +242,7 @@ def _bars(
                 scale=alt.Scale(domain=[False, True], range=[1.0, 0.45]),
                 legend=None,
             ),
-            y=alt.Y("label:N", sort=labels, scale=alt.Scale(domain=labels), axis=None),
+            y=y,
             x=alt.X(
                 "left:Q",
                 scale=alt.Scale(domain=[0, 1], nice=False),
@@ -234,6 +253,8 @@ def _bars(
                     labels=labelled,
                     ticks=labelled,
                     labelFlush=False,
+                    labelOverlap=True,
+                    labelSeparation=4,
                 ),
             ),
             x2=alt.X2("right:Q"),
@@ -336,7 +357,7 @@ def _against(
             ],
         )
     )
-    width = (inner() - 64 - 28) // (1 if is_narrow() else 3)
+    width = inner() - _NAMES - _BESIDE if is_narrow() else (inner() - 64 - 28) // 3
     return layered(half, points).properties(
         width=width,
         height=_SCATTER,
@@ -352,8 +373,15 @@ def _against(
 
 
 def _ticks(values: pd.Series) -> list[float]:
-    """Powers of ten, with 2 and 5 between where the values span less than two of them."""
-    low, high = float(values.min()), float(values.max())
-    steps = (1, 2, 5) if high < 100 * low else (1,)
+    """Powers of ten, with 2 and 5 between where the values span less than two of them.
+
+    Few different values are ticks themselves.
+    """
+    own = sorted({float(value) for value in values})
+    low, high = own[0], own[-1]
+    steps = [math.log(right / left) for left, right in pairwise(own)]
+    if len(own) <= 3 and all(step >= 0.35 * math.log(high / low) for step in steps):
+        return own
+    within = (1, 2, 5) if high < 100 * low else (1,)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [s * 10.0**e for e in powers for s in steps if low <= s * 10.0**e <= high]
+    return [s * 10.0**e for e in powers for s in within if low <= s * 10.0**e <= high]

@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.compose import in_column, in_row, layered
+from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.legend import key_row
+from mixedscope.charts.common.link_scale import of_scale
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.panels import rounded
 from mixedscope.charts.common.sheet import inner
@@ -74,7 +76,13 @@ def pooling_chart(
         ("fit", "the fit"),
         ("zero", "population"),
     ]
-    drawn.append(key_row(key, width=inner() - _TITLE - _LABELS, theme=theme))
+    width = inner() - _TITLE - _LABELS
+    levels = [
+        Keyed("line", f"levels of {group}", {"stroke": palette[group], "strokeWidth": 1})
+        for group in groups
+    ]
+    keys = mark_key(levels, width=width, theme=theme), key_row(key, width=width, theme=theme)
+    drawn.append(in_column(*keys, spacing=2))
     if any(path.has_truth for path in paths):
         drawn.append(_error_key(style))
     chart = in_column(*drawn, spacing=10)
@@ -278,7 +286,7 @@ def _path_panel(cell: _Cell, style: _Style, span: tuple[float, float], *, first:
     y = alt.Y(
         "y:Q",
         scale=alt.Scale(domain=[low - room, high + room], nice=False, zero=False),
-        axis=_vertical(["conditional", "mode"] if first else None),
+        axis=_vertical(["conditional", f"mode{of_scale(path.info)}"] if first else None),
     )
     many = limits.shape[0] > 30
     layers = [

@@ -14,6 +14,7 @@ import pandas as pd
 
 from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
+from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.legend import key_columns, title_lines
 from mixedscope.charts.common.numerals import percent, share
 from mixedscope.charts.common.options import drawn_with
@@ -54,7 +55,7 @@ def power_chart(
     if power["factor2"].notna().any():
         chart = _heat(data, power, _wanted_of(power, sizes)[0], theme)
     elif power["factor"].notna().any():
-        chart = _curves(data, power, sizes, theme)
+        chart = in_column(_curves(data, power, sizes, theme), _key(power, sizes, theme), spacing=12)
     else:
         chart = _points(data, power, theme)
     chart = data.give(chart).properties(
@@ -205,10 +206,25 @@ def _curves(data: Datasets, power: pd.DataFrame, sizes: pd.DataFrame, theme: str
     wanted, words = _wanted_of(power, sizes)
     return layered(
         *_across(data, wanted, words, domain, x, y, colours),
-        band, *whiskers, line, *_read_off(data, sizes, wanted, x, told_y, effects, domain, width),
+        band, *whiskers, line,
+        *_read_off(data, sizes, wanted, x, told_y, effects, domain, width, theme),
         points,
         width=width, height=_HEIGHT,
     )  # fmt: skip
+
+
+def _key(power: pd.DataFrame, sizes: pd.DataFrame, theme: str) -> Any:
+    """What bands, whiskers and lines down to the axis are, whatever their colour."""
+    soft = ink(theme)["soft"]
+    items = [Keyed("band", "95\u00a0% interval", {"color": soft, "opacity": 0.2})]
+    if (power["draws"] > power["tested"]).any():
+        dashes = {"color": soft, "strokeWidth": 1.1, "strokeDash": [2, 2]}
+        items.append(Keyed("upright", "if all or none left out were significant", dashes))
+    if (sizes["size"] > sizes["smallest"]).any():
+        wanted = percent(float(sizes["wanted"].iloc[0]))
+        line = {"color": soft, "strokeWidth": 1.2}
+        items.append(Keyed("upright", f"size that reaches {wanted} (sizes not excluded)", line))
+    return mark_key(items, width=inner() - _LEFT, theme=theme)
 
 
 def _across(
@@ -230,7 +246,7 @@ def _across(
 
 def _read_off(
     data: Datasets, sizes: pd.DataFrame, wanted: float, x: Any, told_y: str, effects: Sequence[str],
-    domain: Sequence[float], width: float,
+    domain: Sequence[float], width: float, theme: str,
 ) -> list[Any]:  # fmt: skip
     """Lines from where curves reach the wanted power down to the axis, each with its size."""
     known = [row for row in sizes.to_dict("records") if pd.notna(row["size"])]
@@ -257,15 +273,14 @@ def _read_off(
     rule = base.mark_rule(strokeWidth=1.2, aria=False).encode(
         x=x, y=_share(told_y), y2=alt.Y2(field="foot"), **colour
     )
-    text = base.mark_text(
-        align="right", baseline="bottom", dx=-4, fontSize=10, font=FONT, aria=False
-    ).encode(
-        x=x,
-        y=_share(told_y, "at"),
-        text=alt.Text(field="words", type="nominal"),
-        **colour,
-    )
-    return [rule, text]
+    place = {"x": x, "y": _share(told_y, "at"), "text": alt.Text(field="words", type="nominal")}
+    style: dict[str, Any] = {
+        "align": "right", "baseline": "bottom", "dx": -4, "fontSize": 10, "font": FONT,
+        "aria": False,
+    }  # fmt: skip
+    # On a ground of paper, so that it can be read across the line of another size.
+    ground = base.mark_text(stroke=ink(theme)["paper"], strokeWidth=3, **style).encode(**place)
+    return [rule, ground, base.mark_text(**style).encode(**place, **colour)]
 
 
 def _apart(values: Sequence[int], domain: Sequence[float], width: float) -> list[int]:

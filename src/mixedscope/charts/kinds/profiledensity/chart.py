@@ -19,7 +19,7 @@ from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.numerals import number, share, told_level
 from mixedscope.charts.common.options import drawn_with
-from mixedscope.charts.common.parameters import Key, kept_whole, keys_of, parameter_name
+from mixedscope.charts.common.parameters import Key, keys_of, parameter_name
 from mixedscope.charts.common.sheet import headline, inner, is_narrow
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.profiledensity.options import ProfiledensityOptions
@@ -72,9 +72,7 @@ def profiledensity_chart(
     title = profiledensity_title(parameters, coverage)
     caption = profiledensity_caption(parameters) + without_fixed_effects(tables[0].info)
     chart = in_column(*rows, _key(parameters, theme), spacing=14)
-    chart = data.give(chart).properties(
-        title=alt.TitleParams(text=title_lines(kept_whole(title), headline()))
-    )
+    chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, headline())))
     return chart, title, caption
 
 

@@ -6,7 +6,6 @@ Which parameters trade for each other, and how far from normal is the likelihood
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,12 +20,12 @@ from mixedscope.charts.common.compose import in_column, in_grid, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.lines import broken
 from mixedscope.charts.common.numerals import told_level
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.parameters import (
     Key,
     chosen_rows,
-    kept_whole,
     keys_of,
     parameter_name,
 )
@@ -95,7 +94,7 @@ def profilepairs_chart(
     body = in_grid(*cells, columns=size, spacing=_GAP, bounds="flush")
     chart = in_column(body, _key(contours, theme), spacing=26)
     chart = data.give(chart).properties(
-        title=alt.TitleParams(text=title_lines(kept_whole(title), headline()), offset=20)
+        title=alt.TitleParams(text=title_lines(title, headline()), offset=20)
     )
     return chart, title, caption
 
@@ -247,7 +246,7 @@ class _Grid:
         """The name of a parameter, on the diagonal."""
         columns = max(int(self.side / 5.6), 8)
         name = parameter_name(self.shown[i])
-        lines = textwrap.wrap(name, columns, break_on_hyphens=False, break_long_words=False)[:5]
+        lines = broken(name, columns)[:5]
         step = 12.0
         rows = [
             {"y": self.side / 2 + step * (at - (len(lines) - 1) / 2), "words": line}
@@ -295,13 +294,15 @@ class _Grid:
     ) -> Any:
         settings: dict[str, Any] = {
             "title": None, "labels": shown, "ticks": shown, "grid": values is not None,
-            "domain": False, "orient": orient, "labelFlush": False, "labelFontSize": 9,
+            "domain": False, "orient": orient, "labelFlush": 10, "labelFontSize": 9,
             "labelOverlap": True, "labelBound": True,
         }  # fmt: skip
         if orient in ("left", "right"):
             extent = (_LEFT if orient == "left" else _RIGHT) - 6 if shown else 0
             settings |= {"minExtent": extent, "maxExtent": extent}
         settings |= {"values": values, "format": "d"} if values else {"tickCount": ticks}
+        if values and shown:
+            settings |= {"title": "ζ", "titlePadding": 2}
         scale = alt.Scale(domain=domain, nice=False, zero=False)
 
         def encoding(field: str) -> Any:

@@ -168,7 +168,7 @@ def _panel(
     def x(field: str) -> alt.X:
         axis = alt.Axis(
             title=one.term, domain=False, tickCount=4, labelOverlap=True, labelSeparation=5,
-            labelBound=4, grid=False,
+            labelBound=4, labelFlush=14, grid=False,
         )  # fmt: skip
         scale = alt.Scale(domain=list(frame), nice=False, zero=False)
         return alt.X(field=field, type="quantitative", scale=scale, axis=axis)

@@ -336,10 +336,15 @@ class ResidualPanels:
         span = float(places.max()) - float(places.min()) or 1.0
         kept: list[tuple[float, float]] = []
         clear = []
+        # Panels below each other are made lower where their chart is taller than a page.
+        apart = 20 if is_narrow() else 10
         for at, value in zip(rows[field].tolist(), rows["residual"].tolist(), strict=True):
             spot = (self.width * at / span, self.height * value / (frame[1] - frame[0]))
-            # Names that would lie over another are left to the tooltip.
-            clear.append(all(abs(spot[0] - a) > 40 or abs(spot[1] - b) > 10 for a, b in kept))
+            # Names that would lie over another, or over the axis, are left to the tooltip.
+            edge = self.height * min(value - frame[0], frame[1] - value) / (frame[1] - frame[0])
+            clear.append(
+                edge > 4 and all(abs(spot[0] - a) > 40 or abs(spot[1] - b) > apart for a, b in kept)
+            )
             kept += [spot] if clear[-1] else []
         rows = rows[clear]
         out = []

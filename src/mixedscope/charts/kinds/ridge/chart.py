@@ -24,7 +24,6 @@ from mixedscope.charts.common.parameters import (
     KINDS,
     Key,
     chosen_rows,
-    kept_whole,
     keys_of,
     parameter_name,
     share_an_axis,
@@ -86,9 +85,7 @@ def ridge_chart(
     title = ridge_title(shown)
     caption = ridge_caption(shown, shared=shared)
     chart = in_column(*blocks, _key(rows, theme), spacing=10)
-    chart = data.give(chart).properties(
-        title=alt.TitleParams(text=title_lines(kept_whole(title), headline()))
-    )
+    chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, headline())))
     return chart, title, caption
 
 

@@ -24,7 +24,6 @@ from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.parameters import (
     Key,
     chosen_rows,
-    kept_whole,
     keys_of,
     parameter_name,
 )
@@ -89,7 +88,7 @@ def ridge2d_chart(
     at_ends = any(edges(row) for row, *_ in drawn)
     key = _key(levels, likelihood, theme, at_ends=at_ends)
     chart = data.give(in_column(*rows, key, spacing=14)).properties(
-        title=alt.TitleParams(text=title_lines(kept_whole(title), headline()))
+        title=alt.TitleParams(text=title_lines(title, headline()))
     )
     return chart, title, caption
 

@@ -241,7 +241,8 @@ class _Matrix:
 
     def _x(self, j: int, field: str, *, shown: bool) -> alt.X:
         scale = alt.Scale(domain=self._frames[j], nice=False, zero=False)
-        axis = alt.Axis(**_TICKS) if shown else None
+        # Labels of neighbours would run together: those at the ends stand within their panel.
+        axis = alt.Axis(**{**_TICKS, "labelFlush": 14, "labelBound": 2}) if shown else None
         return alt.X(field=field, type="quantitative", scale=scale, axis=axis)
 
     def _y(self, i: int, field: str, *, shown: bool) -> alt.Y:

@@ -68,7 +68,7 @@ def overlay_chart(
     )
     bare = along("left", labels=False, ticks=False, domain=False)
     above = (
-        bands(rounded(along.within(strips)), bare, theme)
+        bands(rounded(along.within(strips)), bare, theme, framed=True)
         .encode(
             y=alt.Y(
                 "fit:N",

@@ -22,7 +22,6 @@ from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.parameters import (
     Key,
     chosen_rows,
-    kept_whole,
     keys_of,
     parameter_name,
 )
@@ -101,9 +100,7 @@ def zeta_chart(
     caption = zeta_caption(parameters, coverage, absolute=options.absolute, levels=levels)
     caption += without_fixed_effects(tables[0].info)
     chart = in_column(*rows, _key(parameters, theme), spacing=14)
-    chart = data.give(chart).properties(
-        title=alt.TitleParams(text=title_lines(kept_whole(title), headline()))
-    )
+    chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, headline())))
     return chart, title, caption
 
 
