@@ -33,7 +33,8 @@ from scipy.optimize import minimize
 import mixedscope as ms
 from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.covariance.registry import make_structure
-from mixedscope.inference.profiles.curve import Curve, Mark
+from mixedscope.inference.profiles.curve import Curve
+from mixedscope.inference.profiles.marks import Mark
 
 Floats = NDArray[np.float64]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,13 +13,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.core.errors import DataError, ModelError, suggest
 from mixedscope.covariance.registry import make_structure
-from mixedscope.design.categories import CATEGORICAL
 from mixedscope.design.contrasts import ContrastSpec
 from mixedscope.design.fixed_terms import FixedTerm, FixedTerms
 from mixedscope.design.frame import (
     as_frame,
 )
 from mixedscope.design.identifiable import ALLOW, REFUSE, check_levels, refuse_residual
+from mixedscope.design.refusals import (
+    check_contrasts,
+    far_from_zero,
+    refuse_own_offset,
+)
 from mixedscope.design.responses import Observed, read_response
 from mixedscope.design.rows import named_offset, read_offset, read_subset, read_weights, usable_rows
 from mixedscope.design.structure_choice import (
@@ -28,11 +32,10 @@ from mixedscope.design.structure_choice import (
     kept_terms,
     terms_by_group,
 )
-from mixedscope.design.terms import INTERCEPT, ColumnBlock, TermColumns
+from mixedscope.design.terms import TermColumns
 from mixedscope.design.training import VALUES, Training
-from mixedscope.formula.expressions import columns_in
 from mixedscope.formula.parse import TRIALS, Formula, RandomTerm, parse_formula
-from mixedscope.formula.tree import Call, Name, names_in, unparse
+from mixedscope.formula.tree import Call, unparse
 
 __all__ = [
     "Design",
@@ -42,12 +45,6 @@ __all__ = [
     "design_of_frame",
     "random_designs",
 ]
-
-#: Deviations from the mean over the mean up to which the engine takes a column for constant.
-_FAR: Final = 1e-11
-
-#: A column that varies by no more units in the last place is constant but for rounding.
-_ROUNDING: Final = 16.0
 
 
 @dataclass(frozen=True)
@@ -288,7 +285,7 @@ def design_of_frame(
             f"{suggest(unidentified, (REFUSE, ALLOW))}"
         )
     contrasts = dict(contrasts or {})
-    _check_contrasts(contrasts, parsed)
+    check_contrasts(contrasts, parsed)
     all_weights = read_weights(weights, frame)
     inside = read_subset(subset, frame)
     all_offsets = read_offset(offset, frame, inside)
@@ -296,7 +293,7 @@ def design_of_frame(
     if len(rows) < len(frame):
         used = {name: series.take(rows) for name, series in used.items()}
     columns = TermColumns(parsed.text, used, rows, contrasts)
-    _refuse_own_offset(parsed, offset, frame)
+    refuse_own_offset(parsed, offset, frame)
 
     response = written = unparse(parsed.response)
     if of_family:
@@ -356,7 +353,7 @@ def design_of_frame(
         notes=(
             *(n for n in columns.notes if not n.startswith(f"Column {written!r} ")),
             *(note for notes in columns.codes.values() for note in notes),
-            *_far_from_zero(X, random),
+            *far_from_zero((X.names, X.matrix), *((made.names, made.Z) for made in random)),
         ),
         fixed=fixed,
         training=Training(
@@ -373,57 +370,6 @@ def design_of_frame(
     )
 
 
-def _far_from_zero(X: ColumnBlock, random: Sequence[RandomDesign]) -> list[str]:
-    """Name columns that vary, but so little beside their size that they count as constant."""
-    notes = []
-    seen = {INTERCEPT}
-    for names, matrix in ((X.names, X.matrix), *((r.names, r.Z) for r in random)):
-        # Nearly all columns vary enough in some of their rows, and are not looked at any further:
-        # rows from all over, for those of one group may be alike.
-        some = matrix[:: max(len(matrix) // 64, 1)]
-        near = np.ptp(some, axis=0) <= 100.0 * _FAR * np.abs(matrix[0])
-        for j in np.flatnonzero(near).tolist():
-            if names[j] not in seen:
-                seen.add(names[j])
-                notes += _constant_words(names[j], matrix[:, j])
-    return notes
-
-
-def _constant_words(name: str, column: NDArray[np.float64]) -> list[str]:
-    """The sentence on a column that counts as constant although it varies; none for others."""
-    first = float(column[0])
-    away = column - first
-    spread = float(np.ptp(away))
-    if spread <= _ROUNDING * float(np.spacing(abs(first))):
-        return []
-    middle = first + float(away.mean())
-    if float(away.std()) > _FAR * abs(middle):
-        return []
-    way = f"center({name})" if name.isidentifier() else "center(...) of what it is made of"
-    return [
-        f"{name!r} varies by {spread:.3g} around {middle:.6g}: so little beside its size that "
-        f"it counts as constant. Centre it: write {way}, or subtract {middle:.6g} in the data."
-    ]
-
-
-# -- checks ---------------------------------------------------------------------------------------
-def _check_contrasts(contrasts: Mapping[str, ContrastSpec], parsed: Formula) -> None:
-    terms = [*parsed.fixed.terms, *(term for part in parsed.random for term in part.terms)]
-    calls = [
-        unparse(node)
-        for term in terms
-        for node in term.factors
-        if isinstance(node, Call) and node.function in CATEGORICAL
-    ]
-    names = [*parsed.variables, *calls]
-    for name in contrasts:
-        if name not in names:
-            raise ModelError(
-                f"Contrasts are given for {name!r}, which the formula does not use."
-                f"{suggest(name, names)}"
-            )
-
-
 def _expression_of(offset: str | ArrayLike | None, frame: pd.DataFrame) -> str | None:
     """The offset in the words that give that of other rows."""
     if offset is None:
@@ -431,20 +377,6 @@ def _expression_of(offset: str | ArrayLike | None, frame: pd.DataFrame) -> str |
     if not isinstance(offset, str) or offset == VALUES:
         return VALUES
     return f"`{offset}`" if offset in frame.columns else offset
-
-
-def _refuse_own_offset(parsed: Formula, offset: Any, frame: pd.DataFrame) -> None:
-    """Refuse an offset made of the response: what is left is no longer what was modelled."""
-    if not isinstance(parsed.response, Name):
-        return
-    used = {name.name for node in parsed.offsets for name in names_in(node)}
-    if isinstance(offset, str):
-        used |= {offset} if offset in frame.columns else columns_in(offset)
-    if parsed.response.name in used:
-        raise ModelError(
-            f"The offset is made of the response {parsed.response.name!r}: it must be known "
-            "without it."
-        )
 
 
 def _refuse_residuals(made: RandomDesign, weights: NDArray[np.float64] | None) -> None:

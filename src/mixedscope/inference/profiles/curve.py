@@ -11,17 +11,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.inference.profiles.marks import Mark, inverse, misfit, rise, through
 from mixedscope.inference.profiles.restriction import Knot, Restriction
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
-__all__ = ["Curve", "Mark", "together"]
+__all__ = ["Curve", "together"]
 
 Floats = NDArray[np.float64]
 
@@ -65,29 +65,6 @@ _PATIENT: Final = 2.0
 _RISEN: Final = 0.3
 #: Steps beyond the first point that a side may grow by, in slopes of the start.
 _WIDEST: Final = 8.0
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A point of a profile.
-
-    Attributes
-    ----------
-    place : float
-        Value of the coordinate.
-    zeta : float
-    slope : float
-        Derivative of zeta by the coordinate.
-    knot : Knot
-    state : bytes
-        Which other coordinates are where they collapse: at a standard deviation of 0, say.
-    """
-
-    place: float
-    zeta: float
-    slope: float
-    knot: Knot
-    state: bytes
 
 
 class Curve:
@@ -155,7 +132,7 @@ class Curve:
     def hold(self, place: float) -> Mark:
         """Evaluate the profile at a value of the coordinate, starting from the points known."""
         near = self._near(place)
-        x = _through([(m.place, m.knot.point.x) for m in near], place)
+        x = through([(m.place, m.knot.point.x) for m in near], place)
         held = np.array([place])
         try:
             knot = self.restriction.hold(held, x, near[0].knot.inverse)
@@ -373,7 +350,7 @@ class Curve:
             # Level, as where one of two correlated effects has vanished: rounding has a sign.
             return self._scale()
         steady = rise / max(last.slope, 0.2 * mean)
-        step = side * (_inverse(own[-3:], last.zeta + side * rise) - last.place)
+        step = side * (inverse(own[-3:], last.zeta + side * rise) - last.place)
         # Where the polynomial turns it says nothing.
         return step if 0.4 * steady < step < 3.0 * steady else steady
 
@@ -410,14 +387,14 @@ class Curve:
                 return None
             low, high = own[place - 1], own[place]
             # A root in a jump from one minimum to another is none.
-            if _misfit(*sorted((low, high), key=lambda m: m.place)) > _JUMP and self._mend():
+            if misfit(*sorted((low, high), key=lambda m: m.place)) > _JUMP and self._mend():
                 self._walk(side, abs(zeta))
                 continue
             near = own[max(0, place - 2) : place + 2]
-            guess = _inverse(near, zeta)
+            guess = inverse(near, zeta)
             share = (guess - low.place) / (high.place - low.place)
             if not 0.0 < share < 1.0:
-                guess = _inverse([low, high], zeta)
+                guess = inverse([low, high], zeta)
                 share = (guess - low.place) / (high.place - low.place)
             if not 0.0 < share < 1.0:
                 share = (zeta - low.zeta) / (high.zeta - low.zeta)
@@ -454,7 +431,7 @@ class Curve:
         for i in (*range(middle - 1, -1, -1), *range(middle, len(self.marks) - 1)):
             a, b = self.marks[i], self.marks[i + 1]
             pair = a.place, a.zeta, b.place, b.zeta
-            if pair in self._tried or _misfit(a, b) <= self._allowed(a, b):
+            if pair in self._tried or misfit(a, b) <= self._allowed(a, b):
                 continue
             self._tried.add(pair)
             for at, own, other in ((i, a, b), (i + 1, b, a)):
@@ -495,7 +472,7 @@ class Curve:
     def _allowed(a: Mark, b: Mark) -> float:
         """By how much zeta may rise from a to b otherwise than their slopes say."""
         most = _MISFIT if a.state == b.state else 0.02 * _MISFIT
-        return max(_LEAST, min(most, _MISFIT / _STRIDE * _rise(a, b)))
+        return max(_LEAST, min(most, _MISFIT / _STRIDE * rise(a, b)))
 
     def _split(self) -> bool:
         """Add a point between two of which something is collapsed at one only; False if done."""
@@ -520,68 +497,3 @@ def together(curves: Sequence[Curve]) -> list[Mark]:
         if mark.place not in found or abs(mark.zeta) < abs(found[mark.place].zeta):
             found[mark.place] = mark
     return [found[place] for place in sorted(found)]
-
-
-def _misfit(a: Mark, b: Mark) -> float:
-    """By how much zeta rises from a to b otherwise than their slopes say; 0 if they have none."""
-    expected = _rise(a, b)
-    return abs(b.zeta - a.zeta - expected) if math.isfinite(expected) else 0.0
-
-
-def _rise(a: Mark, b: Mark) -> float:
-    """By how much zeta rises from a to b as their slopes say; NaN if they have none."""
-    slopes = [s for s in (a.slope, b.slope) if math.isfinite(s)]
-    return (b.place - a.place) * sum(slopes) / len(slopes) if slopes else math.nan
-
-
-def _through(known: list[tuple[float, Floats]], place: float) -> Floats:
-    """Value at a place of the polynomial through up to three points (Lagrange)."""
-    if any(abs(known[0][0] - p) < 1e-9 * (1.0 + abs(p)) for p, _ in known[1:]):
-        return known[0][1]
-    # Far outside of what is known a polynomial goes astray.
-    reach = max(abs(p - known[0][0]) for p, _ in known)
-    if len(known) == 1 or abs(place - known[0][0]) > 2.0 * reach:
-        return known[0][1]
-    total = np.asarray(0.0)
-    for own, x in known:
-        weight = 1.0
-        for other, _ in known:
-            if other != own:
-                weight *= (place - other) / (own - other)
-        total = total + weight * x
-    return total
-
-
-def _inverse(marks: list[Mark], zeta: float) -> float:
-    """Place of a zeta by the polynomial through points and slopes, as a function of zeta.
-
-    NaN where a profile is level: it is no function of zeta there.
-    """
-    if any(abs(b.zeta - a.zeta) < 1e-12 for a, b in pairwise(marks)):
-        return math.nan
-    nodes: list[float] = []
-    values: list[float] = []
-    table: list[float | None] = []
-    for m in marks:
-        has_slope = math.isfinite(m.slope) and m.slope > 0.0
-        for k in range(2 if has_slope else 1):
-            nodes.append(m.zeta)
-            values.append(m.place)
-            table.append(1.0 / m.slope if k else None)
-    # Divided differences with repeated nodes.
-    current = list(values)
-    coefficients = [current[0]]
-    for order in range(1, len(nodes)):
-        following = []
-        for i in range(len(nodes) - order):
-            width = nodes[i + order] - nodes[i]
-            if order == 1 and width == 0.0:
-                following.append(float(table[i + 1] or 0.0))
-            else:
-                following.append((current[i + 1] - current[i]) / width)
-        current = following
-        coefficients.append(current[0])
-    result = coefficients[-1]
-    for order in range(len(coefficients) - 2, -1, -1):
-        result = result * (zeta - nodes[order]) + coefficients[order]
-    return float(result)

@@ -15,7 +15,8 @@ from mixedscope.design.design import Design
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.engine.system import ProfiledSystem
 from mixedscope.inference.estimates.parameters import sds_and_correlations
-from mixedscope.inference.profiles.curve import Curve, Mark, together
+from mixedscope.inference.profiles.curve import Curve, together
+from mixedscope.inference.profiles.marks import Mark
 from mixedscope.inference.profiles.parameters import (
     KEY,
     Key,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from typing import Any, Final
 
 import altair as alt
@@ -11,13 +10,12 @@ import pandas as pd
 from altair.utils.schemapi import debug_mode
 
 from mixedscope.charts.common.compose import layered
-from mixedscope.charts.common.gaps import power_labels
-from mixedscope.charts.common.numerals import power_of_ten, share_in_tenths
+from mixedscope.charts.common.numerals import share_in_tenths
 from mixedscope.charts.common.phase_bands import phase_fills
 from mixedscope.charts.common.sheet import across
 from mixedscope.charts.common.theme import COLOURS, ink
+from mixedscope.charts.kinds.sweep.axes import measure_axis, title_of_length
 from mixedscope.charts.kinds.sweep.names import (
-    FLOOR_WORDS,
     named,
     phase_name,
     placed,
@@ -164,7 +162,7 @@ class _Panel:
         key = self.chart["x"]
         if self.by_measure:
             measure = MEASURES[key]
-            return _measure_axis(
+            return measure_axis(
                 alt.X, field, measure, self._spread("x_low", "x_high"), log=self._x_log, length=400
             )
         if not self.is_numeric:
@@ -191,7 +189,7 @@ class _Panel:
                 reverse=key == "tolerance",
             ),
             axis=alt.Axis(
-                title=_lines(x_words(key), self.width),
+                title=title_of_length(x_words(key), self.width),
                 values=shown,
                 labelExpr=f"{[named(key, v) for v in shown]}[indexof({shown}, datum.value)]",
                 grid=False,
@@ -225,7 +223,7 @@ class _Panel:
     def y(self, field: str = "middle") -> Any:
         """Give the axis of the measure."""
         span = self._spread("low", "high")
-        return _measure_axis(
+        return measure_axis(
             alt.Y,
             field,
             self.measure,
@@ -373,7 +371,9 @@ class _Panel:
         names = [phase_name(p) for p in order]
         fills = [phase_fills(self.theme)[p] for p in order]
         total = 1.0 if self.measure.unit == "%" else float(frame["top"].max())
-        axis = alt.Axis(title=_lines(self.measure.words, self.height), format="%", tickCount=5)
+        axis = alt.Axis(
+            title=title_of_length(self.measure.words, self.height), format="%", tickCount=5
+        )
         y = alt.Y("bottom:Q", scale=alt.Scale(domain=[0, total], nice=False), axis=axis)
         legend = alt.Legend(
             title=None,
@@ -410,7 +410,7 @@ class _Panel:
             y=alt.Y(
                 "rows name:N",
                 sort=[named(rows, v) for v in self.summary.orders["rows"]],
-                axis=alt.Axis(title=_lines(key_words(rows), self.height), labelLimit=140),
+                axis=alt.Axis(title=title_of_length(key_words(rows), self.height), labelLimit=140),
                 scale=alt.Scale(paddingInner=0.04),
             ),
         )
@@ -456,68 +456,3 @@ class _Panel:
             )
         )
         return layers
-
-
-# -- scales ----------------------------------------------------------------------------------------
-
-
-def _measure_axis(
-    channel: Any,
-    field: str,
-    measure: Measure,
-    span: tuple[float, float],
-    *,
-    log: bool,
-    length: int,
-    beside: str = "",
-) -> Any:
-    """Give the axis of a measure: powers of ten, percentages or plain numbers.
-
-    ``beside``: words below its name.
-    """
-    title = [*_lines(measure.words, length), *[beside] * bool(beside)]
-    if not log or span[0] <= 0:
-        low, high = span
-        room = 0.05 * (high - low or abs(high) or 1.0)
-        at_zero = low >= 0 and low < 0.6 * high
-        bottom = 0.0 if at_zero else low - room
-        top = high + room
-        if measure.unit == "%":
-            bottom, top = max(bottom, 0.0), min(top, 1.0)
-            bottom, top = (0.0, 1.0) if high - low > 0.4 else (bottom, top)
-        return channel(
-            f"{field}:Q",
-            scale=alt.Scale(domain=[bottom, top], nice=False, zero=False),
-            axis=alt.Axis(
-                title=title,
-                format="%" if measure.unit == "%" else ",.6~g",
-                tickCount=5,
-                labelFlush=False,
-            ),
-        )
-    low, high = math.log10(span[0]), math.log10(span[1])
-    room = max(0.15, 0.04 * (high - low))
-    low, high = low - room, high + room
-    if high - low < 1.0:
-        low, high = math.floor(low), math.ceil(high)
-    exponents = list(range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1))
-    every = max(1, -(-len(exponents) // max(3, length // 32)))
-    shown = [e for e in exponents if (e - exponents[-1]) % every == 0]
-    words = [power_of_ten(e) for e in exponents]
-    if measure.floor is not None and span[0] <= measure.floor * 1.001:
-        place = exponents.index(round(math.log10(measure.floor)))
-        words[place] = FLOOR_WORDS.format(words[place])
-    return channel(
-        f"{field}:Q",
-        scale=alt.Scale(type="log", domain=[10.0**low, 10.0**high], nice=False),
-        axis=alt.Axis(
-            title=title,
-            values=[10.0**e for e in shown],
-            labelExpr=power_labels(exponents, words),
-        ),
-    )
-
-
-def _lines(words: str, length: int) -> list[str]:
-    """Break the title of an axis so that it fits its length in pixels."""
-    return textwrap.wrap(words[:1].lower() + words[1:], max(14, int(length / 5.6)))
