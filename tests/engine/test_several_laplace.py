@@ -7,31 +7,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from laplace_cases import (
+    FAMILIES,
+    Case,
+    add_responses,
+    assert_bits_agree,
+    assert_ends_agree,
+    assert_points_agree,
+    assert_trace_is_whole,
+    model,
+    near,
+)
 
 import mixedscope as ms
 from mixedscope.core.errors import EvaluationError
-from mixedscope.engine.compile import interpreter
 from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.generalized.several import SeveralLaplace
-from mixedscope.engine.generalized.single import SingleLaplace
-from mixedscope.optimize.driver import minimize
 
-#: Response, family, link, what else is said.
-FAMILIES: list[tuple[str, str, str, dict[str, Any]]] = [
-    ("yes", "binomial", "logit", {}),
-    ("yes", "binomial", "probit", {"weights": "w"}),
-    ("cbind(successes, trials - successes)", "binomial", "cloglog", {}),
-    ("count", "poisson", "log", {"offset": "o", "weights": "w"}),
-    ("count", "poisson", "sqrt", {}),
-    ("over", "nbinom2", "log", {"weights": "w"}),
-    ("over", "nbinom2", "sqrt", {}),
-    ("over", "nbinom1", "log", {"weights": "w"}),
-    ("amount", "gamma", "log", {"offset": "o"}),
-    ("steady", "gamma", "inverse", {}),
-    ("steady", "gamma", "identity", {"weights": "w"}),
-    ("share", "beta", "logit", {"weights": "w"}),
-    ("share", "beta", "cloglog", {}),
-]
 DESIGNS = [
     "(1 | g) + (1 | h)",
     "(1 | sub) + (1 | g)",
@@ -53,78 +45,25 @@ def simulated(seed: int, sd: float = 0.6, n: int = 90) -> pd.DataFrame:
     frame["o"] = rng.normal(size=n) / 4.0
     frame["w"] = rng.integers(1, 4, n).astype(float)
     eta = 0.2 + 0.4 * frame["x"] + sd * (rng.normal(size=9)[g] + rng.normal(size=6)[h])
-    mean = 1.0 / (1.0 + np.exp(-eta))
-    frame["yes"] = rng.binomial(1, mean).astype(float)
-    frame["trials"] = rng.integers(1, 9, n)
-    frame["successes"] = rng.binomial(frame["trials"], mean)
-    frame["count"] = rng.poisson(np.exp(eta + frame["o"])).astype(float)
-    frame["over"] = rng.negative_binomial(2.0, 2.0 / (2.0 + np.exp(eta))).astype(float)
-    frame["amount"] = rng.gamma(3.0, np.exp(eta) / 3.0)
-    frame["steady"] = rng.gamma(9.0, 1.0 / (3.0 + 0.2 * np.tanh(eta)) / 9.0)
-    frame["share"] = rng.beta(8.0 * mean, 8.0 * (1.0 - mean))
-    return frame
+    return add_responses(frame, eta, rng)
 
 
-def model(case: tuple[str, str, str, Any], random: str, seed: int, **more: Any) -> Any:
-    response, family, link, options = case
-    return ms.GeneralizedLinearMixedModel(
-        f"{response} ~ x + {random}", simulated(seed, **more), family, link, **options
-    )
-
-
-def near(made: Any, times: float, rng: np.random.Generator) -> Any:
-    """A point not far from where its search starts, covariances by a factor."""
-    point = np.array(made.laplace.start)
-    k = made.laplace.n_theta
-    size = 0.7 if made.family.link.side == 0 else 0.1
-    point[:k] = times * size * (point[:k] + 0.1 * rng.normal(size=k))
-    point[k:] += 0.02 * rng.normal(size=len(point) - k)
-    return point
+def several(case: Case, random: str, seed: int, *, sd: float = 0.6, n: int = 90) -> Any:
+    return model(simulated(seed, sd, n), case, random)
 
 
 @pytest.mark.parametrize("random", DESIGNS)
 @pytest.mark.parametrize("case", FAMILIES)
-def test_values_and_slopes_are_those_of_steps_by_themselves(
-    case: tuple[str, str, str, Any], random: str
-) -> None:
-    made = model(case, random, 3)
+def test_values_and_slopes_are_those_of_steps_by_themselves(case: Case, random: str) -> None:
+    made = several(case, random, 3)
     assert type(made.laplace) is SeveralLaplace
-    plain = LaplaceObjective(made.system)
-    rng = np.random.default_rng(1)
-    for times in (1.0, 0.3, 0.0, 1.5):
-        point = near(made, times, rng)
-        one, slope = made.laplace.evaluate_gradient(point)
-        other, expected = plain.evaluate_gradient(point)
-        for name in ("objective", "conditional_deviance", "penalty", "log_det"):
-            assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-11, abs=1e-10)
-        np.testing.assert_allclose(slope, expected, rtol=1e-8, atol=1e-7)
-        np.testing.assert_array_equal(one.beta, other.beta)
-        np.testing.assert_allclose(made.laplace.gradients(point[None])[0], slope, atol=1e-7)
-
-
-@pytest.mark.parametrize("random", ["(1 | g)", "(1 + x | g)"])
-@pytest.mark.parametrize("case", [f for f in FAMILIES if f[2] != "log" or f[1] == "gamma"])
-def test_one_factor_of_other_families_is_that_of_steps_by_themselves(
-    case: tuple[str, str, str, Any], random: str
-) -> None:
-    made = model(case, random, 4)
-    assert type(made.laplace) is SingleLaplace
-    plain = LaplaceObjective(made.system)
-    rng = np.random.default_rng(1)
-    for times in (1.0, 0.3, 0.0, 1.5):
-        point = near(made, times, rng)
-        one, slope = made.laplace.evaluate_gradient(point)
-        other, expected = plain.evaluate_gradient(point)
-        assert one.objective == pytest.approx(other.objective, rel=1e-11, abs=1e-10)
-        np.testing.assert_allclose(slope, expected, rtol=1e-8, atol=1e-7)
+    assert_points_agree(made, LaplaceObjective(made.system))
 
 
 @pytest.mark.parametrize("random", DESIGNS)
 @pytest.mark.parametrize("case", [FAMILIES[i] for i in (0, 1, 3, 8)])
-def test_the_information_is_that_of_steps_by_themselves(
-    case: tuple[str, str, str, Any], random: str
-) -> None:
-    made = model(case, random, 5)
+def test_the_information_is_that_of_steps_by_themselves(case: Case, random: str) -> None:
+    made = several(case, random, 5)
     point = near(made, 1.0, np.random.default_rng(2))
     plain = LaplaceObjective(made.system).initial_hessian(point)
     found = made.laplace.information(point)
@@ -135,18 +74,9 @@ def test_the_information_is_that_of_steps_by_themselves(
 @pytest.mark.parametrize("random", DESIGNS[::2])
 @pytest.mark.parametrize("case", [FAMILIES[i] for i in (0, 1, 5, 7, 9, 11)])
 def test_python_and_compiled_code_give_the_same_bits(
-    case: tuple[str, str, str, Any], random: str, monkeypatch: pytest.MonkeyPatch
+    case: Case, random: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = []
-    for is_done in (False, True):
-        monkeypatch.setattr(interpreter.state, "is_done", is_done)
-        monkeypatch.setattr(interpreter.state, "seconds", -1e6)
-        monkeypatch.setattr(interpreter, "_MOST_WORK", 10**9)
-        made = model(case, random, 8, n=40)
-        value, gradient = made.objective_gradient(near(made, 1.0, np.random.default_rng(0)))
-        search = made.laplace.quasi_newton(made.laplace.start, 1e-9, 3)
-        found.append((value, gradient.tolist(), search.thetas.tolist(), search.objectives))
-    assert found[0] == found[1]
+    assert_bits_agree(monkeypatch, lambda: several(case, random, 8, n=40))
 
 
 @pytest.mark.parametrize(
@@ -154,33 +84,18 @@ def test_python_and_compiled_code_give_the_same_bits(
 )
 @pytest.mark.parametrize("random", DESIGNS[:4])
 @pytest.mark.parametrize("case", FAMILIES[0:9:4])
-def test_searches_end_where_steps_by_themselves_do(
-    case: tuple[str, str, str, Any], random: str, seed: int
-) -> None:
-    made = model(case, random, seed, sd=(0.0, 0.3, 1.0)[seed % 3])
-    fit = made.fit()
-    plain = minimize(LaplaceObjective(made.system))
-    assert fit.objective == pytest.approx(plain.evaluation.objective, abs=1e-6)
-    assert fit.certificate["verdict"] == plain.certificate["verdict"]
-    assert len(fit.trace) == fit.info["optimizer"]["evaluations"]
-    again = made.fit()
-    assert again.objective == fit.objective
-    assert again.parameters.tolist() == fit.parameters.tolist()
+def test_searches_end_where_steps_by_themselves_do(case: Case, random: str, seed: int) -> None:
+    made = several(case, random, seed, sd=(0.0, 0.3, 1.0)[seed % 3])
+    assert_ends_agree(made, LaplaceObjective(made.system))
 
 
 def test_a_trace_has_all_that_was_evaluated() -> None:
-    fit = model(FAMILIES[0], DESIGNS[3], 2).fit()
-    for row in fit.trace.to_dict("records"):
-        point = np.concatenate([row["theta"], row["beta"]])
-        evaluation = fit.model.evaluate(point)
-        assert row["objective"] == pytest.approx(evaluation.objective, abs=1e-9)
-        assert row["penalty"] == pytest.approx(evaluation.penalty, abs=1e-8)
-        assert row["newton_steps"] >= 1
+    assert_trace_is_whole(several(FAMILIES[0], DESIGNS[3], 2).fit())
 
 
 def test_models_of_other_responses_do_not_disturb_each_other() -> None:
     """They may share what does not change, but not where modes were found."""
-    one = model(FAMILIES[0], DESIGNS[0], 2)
+    one = several(FAMILIES[0], DESIGNS[0], 2)
     point = near(one, 1.0, np.random.default_rng(0))
     before = one.laplace.evaluate_gradient(point)
     response = one.system.response
@@ -210,7 +125,7 @@ def test_where_the_rest_is_large_dense_blocks_are_left_to_do_it() -> None:
 
 
 def test_a_point_without_modes_is_refused() -> None:
-    made = model(FAMILIES[3], DESIGNS[0], 2)
+    made = several(FAMILIES[3], DESIGNS[0], 2)
     point = np.array(made.laplace.start)
     point[2] = 1e300
     with pytest.raises(EvaluationError):

@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
 import pytest
+from laplace_cases import (
+    FAMILIES,
+    Case,
+    add_responses,
+    assert_bits_agree,
+    assert_ends_agree,
+    assert_points_agree,
+    assert_trace_is_whole,
+    model,
+)
 
-import mixedscope as ms
-from mixedscope.core.errors import EvaluationError
-from mixedscope.engine.compile import interpreter
+from mixedscope.core.errors import EvaluationError, ModelError
 from mixedscope.engine.generalized.laplace import LaplaceObjective
+from mixedscope.engine.generalized.linking import steps_of
+from mixedscope.engine.generalized.quadrature import QuadratureObjective
 from mixedscope.engine.generalized.single import SingleLaplace
-from mixedscope.optimize.driver import minimize
+from mixedscope.engine.generalized.single_quadrature import SingleQuadrature
+from mixedscope.engine.kernels import laplace_steps
 
-FAMILIES = [
-    ("yes", "binomial", {}),
-    ("yes", "binomial", {"weights": "w"}),
-    ("cbind(successes, trials - successes)", "binomial", {"weights": "w"}),
-    ("count", "poisson", {"offset": "o"}),
-    ("count", "poisson", {"weights": "w"}),
-    ("over", "nbinom2", {"offset": "o", "weights": "w"}),
-    ("over", "nbinom2", {}),
+#: Families that others are made like, and what else may be said of them.
+CASES: list[Case] = [
+    *FAMILIES,
+    ("yes", "binomial", "logit", {"weights": "w"}),
+    ("cbind(successes, trials - successes)", "binomial", "logit", {"weights": "w"}),
+    ("count", "poisson", "log", {"weights": "w"}),
+    ("over", "nbinom2", "log", {"offset": "o", "weights": "w"}),
 ]
 RANDOM = ["(1 | g)", "(1 + x | g)", "(1 + x + z || g)"]
+COUNTS = ("poisson", "nbinom2")
 
 
 def simulated(seed: int, sd: float = 0.6) -> pd.DataFrame:
@@ -38,51 +50,36 @@ def simulated(seed: int, sd: float = 0.6) -> pd.DataFrame:
     frame["w"] = rng.integers(1, 4, n).astype(float)
     eta = 0.2 + 0.4 * frame["x"] + sd * rng.normal(size=q)[g]
     eta += 0.3 * sd * rng.normal(size=q)[g] * frame["x"]
-    mean = 1.0 / (1.0 + np.exp(-eta))
-    frame["yes"] = rng.binomial(1, mean).astype(float)
-    frame["trials"] = rng.integers(1, 9, n)
-    frame["successes"] = rng.binomial(frame["trials"], mean)
-    frame["count"] = rng.poisson(np.exp(eta + frame["o"])).astype(float)
-    frame["over"] = rng.negative_binomial(2.0, 2.0 / (2.0 + np.exp(eta))).astype(float)
-    return frame
+    return add_responses(frame, eta, rng)
 
 
-def model(case: tuple[str, str, Any], random: str, seed: int, **more: Any) -> Any:
-    response, family, options = case
-    return ms.GeneralizedLinearMixedModel(
-        f"{response} ~ x + z + {random}", simulated(seed, **more), family, **options
-    )
+def single(case: Case, random: str, seed: int, *, sd: float = 0.6, **more: Any) -> Any:
+    return model(simulated(seed, sd), case, random, **more)
 
 
 @pytest.mark.parametrize("random", RANDOM)
-@pytest.mark.parametrize("case", FAMILIES)
-def test_values_and_slopes_are_those_of_steps_by_themselves(
-    case: tuple[str, str, Any], random: str
-) -> None:
-    made = model(case, random, 3)
+@pytest.mark.parametrize("case", CASES)
+def test_values_and_slopes_are_those_of_steps_by_themselves(case: Case, random: str) -> None:
+    made = single(case, random, 3)
     assert type(made.laplace) is SingleLaplace
-    plain = LaplaceObjective(made.system)
-    rng = np.random.default_rng(1)
-    for times in (1.0, 0.3, 0.0, 3.0):
-        point = np.array(made.laplace.start)
-        k = made.laplace.n_theta
-        point[:k] = times * (point[:k] + 0.1 * rng.normal(size=k))
-        point[k:] += 0.1 * rng.normal(size=len(point) - k)
-        one, slope = made.laplace.evaluate_gradient(point)
-        other, expected = plain.evaluate_gradient(point)
-        for name in ("objective", "conditional_deviance", "penalty", "log_det"):
-            assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-11, abs=1e-10)
-        np.testing.assert_allclose(slope, expected, rtol=1e-8, atol=1e-7)
-        np.testing.assert_array_equal(one.beta, other.beta)
-        np.testing.assert_allclose(made.laplace.gradients(point[None])[0], slope, atol=1e-7)
+    assert_points_agree(made, LaplaceObjective(made.system))
+
+
+@pytest.mark.parametrize(
+    ("seed", "points"),
+    [(3, 2), (4, 9), *(pytest.param(s, 3 + s, marks=pytest.mark.exhaustive) for s in range(5, 25))],
+)
+@pytest.mark.parametrize("case", CASES)
+def test_quadrature_is_that_of_steps_by_themselves(case: Case, seed: int, points: int) -> None:
+    made = single(case, ("(1 | g)", "(0 + x | g)")[seed % 2], seed, quadrature=points)
+    assert type(made.laplace) is SingleQuadrature
+    assert_points_agree(made, QuadratureObjective(made.system, points))
 
 
 @pytest.mark.parametrize("random", RANDOM)
-@pytest.mark.parametrize("case", FAMILIES[2:])
-def test_the_information_is_that_of_steps_by_themselves(
-    case: tuple[str, str, Any], random: str
-) -> None:
-    made = model(case, random, 5)
+@pytest.mark.parametrize("case", [c for c in CASES if c[1] in COUNTS and c[2] == "log"])
+def test_the_information_is_that_of_steps_by_themselves(case: Case, random: str) -> None:
+    made = single(case, random, 5)
     point = 0.8 * made.laplace.start
     plain = LaplaceObjective(made.system).initial_hessian(point)
     found = made.laplace.information(point)
@@ -91,53 +88,38 @@ def test_the_information_is_that_of_steps_by_themselves(
     np.testing.assert_allclose(turned, plain, rtol=1e-3, atol=1e-3 * np.abs(plain).max())
 
 
-@pytest.mark.parametrize("case", FAMILIES)
+@pytest.mark.parametrize(("random", "points"), [("(1 + x | g)", 1), ("(1 | g)", 5)])
+@pytest.mark.parametrize("case", CASES)
 def test_python_and_compiled_code_give_the_same_bits(
-    case: tuple[str, str, Any], monkeypatch: pytest.MonkeyPatch
+    case: Case, random: str, points: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = []
-    for is_done in (False, True):
-        monkeypatch.setattr(interpreter.state, "is_done", is_done)
-        monkeypatch.setattr(interpreter.state, "seconds", -1e6)
-        monkeypatch.setattr(interpreter, "_MOST_WORK", 10**9)
-        made = model(case, "(1 + x | g)", 8)
-        value, gradient = made.objective_gradient(0.9 * made.laplace.start)
-        search = made.laplace.quasi_newton(made.laplace.start, 1e-9, 5)
-        found.append((value, gradient.tolist(), search.thetas.tolist(), search.objectives))
-    assert found[0] == found[1]
+    assert_bits_agree(monkeypatch, lambda: single(case, random, 8, quadrature=points))
 
 
 @pytest.mark.parametrize(
     "seed", [0, 1, *(pytest.param(s, marks=pytest.mark.exhaustive) for s in range(2, 40))]
 )
-@pytest.mark.parametrize("random", RANDOM[:2])
-@pytest.mark.parametrize("case", FAMILIES[1:6:2])
+@pytest.mark.parametrize(("random", "points"), [("(1 | g)", 1), ("(1 + x | g)", 1), ("(1 | g)", 6)])
+@pytest.mark.parametrize("case", [FAMILIES[0], FAMILIES[3], FAMILIES[5]])
 def test_searches_end_where_steps_by_themselves_do(
-    case: tuple[str, str, Any], random: str, seed: int
+    case: Case, random: str, points: int, seed: int
 ) -> None:
-    made = model(case, random, seed, sd=(0.0, 0.3, 1.0)[seed % 3])
-    fit = made.fit()
-    plain = minimize(LaplaceObjective(made.system))
-    assert fit.objective == pytest.approx(plain.evaluation.objective, abs=1e-6)
-    assert len(fit.trace) == fit.info["optimizer"]["evaluations"]
-    again = made.fit()
-    assert again.objective == fit.objective
-    assert again.parameters.tolist() == fit.parameters.tolist()
+    made = single(case, random, seed, sd=(0.0, 0.3, 1.0)[seed % 3], quadrature=points)
+    plain = (
+        LaplaceObjective(made.system) if points == 1 else QuadratureObjective(made.system, points)
+    )
+    assert_ends_agree(made, plain)
 
 
-def test_a_trace_has_all_that_was_evaluated() -> None:
-    fit = model(FAMILIES[0], "(1 | g)", 2).fit()
-    trace = fit.trace
-    for row in trace.to_dict("records"):
-        point = np.concatenate([row["theta"], row["beta"]])
-        evaluation = fit.model.evaluate(point)
-        assert row["objective"] == pytest.approx(evaluation.objective, abs=1e-9)
-        assert row["penalty"] == pytest.approx(evaluation.penalty, abs=1e-8)
-        assert row["newton_steps"] >= 1
+@pytest.mark.parametrize("points", [1, 4])
+def test_a_trace_has_all_that_was_evaluated(points: int) -> None:
+    fit = single(FAMILIES[0], "(1 | g)", 2, quadrature=points).fit()
+    assert_trace_is_whole(fit)
 
 
-def test_a_point_without_modes_is_refused() -> None:
-    made = model(FAMILIES[3], "(1 | g)", 2)
+@pytest.mark.parametrize("points", [1, 4])
+def test_a_point_without_modes_is_refused(points: int) -> None:
+    made = single(FAMILIES[3], "(1 | g)", 2, quadrature=points)
     point = np.array(made.laplace.start)
     point[1] = 1e300
     with pytest.raises(EvaluationError):
@@ -146,3 +128,35 @@ def test_a_point_without_modes_is_refused() -> None:
     with pytest.raises(EvaluationError):
         made.objective(point)
     assert np.isfinite(made.objective(made.laplace.start))
+
+
+def test_quadrature_of_another_response_or_of_what_is_not_compiled_has_as_many_points(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = single(FAMILIES[0], "(1 | g)", 2, quadrature=4)
+    response = made.system.response
+    system = made.system.of_response(type(response)(1.0 - response.y))
+    mirrored = np.array(made.laplace.start)
+    mirrored[1:] *= -1.0
+    expected = made.objective(made.laplace.start)
+    for kind, is_compiled in ((SingleQuadrature, True), (QuadratureObjective, False)):
+        monkeypatch.setattr(SingleQuadrature, "fits", Mock(return_value=is_compiled))
+        other = made.laplace.like(system)
+        assert type(other) is kind
+        assert other.points == 4
+        # Of the other answers everything has the other sign.
+        assert other.evaluate(mirrored).objective == pytest.approx(expected, abs=1e-9)
+
+
+def test_what_is_not_summed_over_nodes_compiles_nothing_for_it() -> None:
+    place = laplace_steps.ALL.index(laplace_steps.nodes)
+    for is_single in (True, False):
+        numbers = steps_of("binomial", "logit", is_single=is_single, linked=False)
+        assert numbers[place] == 0
+    numbers = steps_of("binomial", "logit", is_single=True, linked=False, has_nodes=True)
+    assert numbers[place] != 0
+
+
+def test_more_nodes_than_can_be_summed_over_are_refused() -> None:
+    with pytest.raises(ModelError, match="has 20,001 nodes; choose 20000 points or fewer"):
+        single(FAMILIES[0], "(1 | g)", 2, quadrature=20_001)

@@ -1,6 +1,7 @@
 """Generalised models whose evaluations, and whole searches, are compiled calls.
 
-What models with one grouping factor (:mod:`mixedscope.engine.generalized.single`) and with several
+What models with one grouping factor (:mod:`mixedscope.engine.generalized.single`, by quadrature
+:mod:`mixedscope.engine.generalized.single_quadrature`) and with several
 (:mod:`mixedscope.engine.generalized.several`) have in common. Covariances are those whose theta are
 entries of the factor. All other models are evaluated step by step, as is whatever is asked beyond
 values and gradients.
@@ -174,6 +175,7 @@ class CompiledLaplace(LaplaceObjective):
 
     is_compiled = True
     _is_single: ClassVar[bool]
+    _by_steps: ClassVar[type[LaplaceObjective]] = LaplaceObjective
 
     def __init__(
         self,
@@ -209,10 +211,15 @@ class CompiledLaplace(LaplaceObjective):
     def like(self, system: GeneralizedSystem) -> LaplaceObjective:
         """The same objective of another system: other columns, or another response."""
         if not self.fits(system, expected=self.expected):
-            return LaplaceObjective(system, expected=self.expected)
+            return self._by_steps(system, **self._options)
         if not self.rows.is_of(self.system, system):
-            return type(self)(system, expected=self.expected)
-        return type(self)(system, expected=self.expected, rows=self.rows, work=self._shared())
+            return type(self)(system, **self._options)
+        return type(self)(system, **self._options, rows=self.rows, work=self._shared())
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        """What an objective is made with beside its system, evaluated step by step or not."""
+        return {"expected": self.expected}
 
     def _shared(self) -> Work | None:
         """Room that models of other responses work in too, one at a time, if they may."""
@@ -221,7 +228,10 @@ class CompiledLaplace(LaplaceObjective):
     def numbers(self, *, linked: bool) -> Ints:
         """Give the steps of the family: for Python, or linked."""
         family = self.system.family
-        return steps_of(family.name, family.link.name, is_single=self._is_single, linked=linked)
+        return steps_of(
+            family.name, family.link.name, is_single=self._is_single, linked=linked,
+            has_nodes=self.points > 1,
+        )  # fmt: skip
 
     def call(self, kernel: Callable[..., Any], size: int, *arguments: Any) -> Any:
         """Call a kernel that takes the steps first, the way that so much work asks for."""

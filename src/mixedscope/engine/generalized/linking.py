@@ -13,7 +13,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.kernels import laplace, laplace_several, likelihoods, link_rows, means
+from mixedscope.engine.kernels import (
+    laplace,
+    laplace_nodes,
+    laplace_several,
+    likelihoods,
+    link_rows,
+    means,
+)
 from mixedscope.engine.kernels import laplace_steps as steps
 from mixedscope.families.family import Family
 
@@ -61,11 +68,18 @@ def has_steps(family: Family) -> bool:
 
 
 @cache
-def steps_of(family: str, link: str, *, is_single: bool, linked: bool) -> Ints:
-    """Numbers (steps,) for a family with its link, of one grouping factor or of several."""
+def steps_of(
+    family: str, link: str, *, is_single: bool, linked: bool, has_nodes: bool = False
+) -> Ints:
+    """Numbers (steps,) for a family with its link, of one grouping factor or of several.
+
+    ``has_nodes``: whether all is summed over nodes of quadrature, of one factor.
+    """
     row = np.zeros(steps.STEPS, dtype=np.int64)
     steps.value.put(row, laplace.value_at if is_single else laplace_several.value_of_several)
     steps.derive.put(row, laplace.derive if is_single else laplace_several.derive_several)
+    if has_nodes:
+        steps.nodes.put(row, laplace_nodes.sum_over_nodes)
     whole = _WHOLE.get((family, link))
     if whole is not None:
         steps.rows.put(row, whole)

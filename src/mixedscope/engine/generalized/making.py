@@ -16,6 +16,7 @@ from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.generalized.quadrature import QuadratureObjective
 from mixedscope.engine.generalized.several import SeveralLaplace
 from mixedscope.engine.generalized.single import SingleLaplace
+from mixedscope.engine.generalized.single_quadrature import SingleQuadrature
 from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.families.family import Family, Response
 from mixedscope.families.registry import make_family
@@ -78,6 +79,8 @@ def objective_of_design(spec: ModelSpec, design: Design, family: Family) -> Lapl
             if kind.fits(system, expected=is_expected):
                 return kind(system, expected=is_expected)
         return LaplaceObjective(system, expected=is_expected)
+    if SingleQuadrature.fits(system, expected=is_expected):
+        return SingleQuadrature(system, spec.quadrature, expected=is_expected)
     return QuadratureObjective(system, spec.quadrature, expected=is_expected)
 
 

@@ -18,7 +18,9 @@ values and slopes of one function, whatever the number of points.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import combinations, product
 from typing import Final
 
@@ -33,13 +35,38 @@ from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.generalized.modes import Modes
 from mixedscope.engine.generalized.system import GeneralizedSystem
 
-__all__ = ["QuadratureObjective"]
+__all__ = ["QuadratureObjective", "check_nodes", "rule_of"]
 
 Floats = NDArray[np.float64]
 
 #: Nodes of all tiers together at most, and numbers that are kept of them.
 _MOST: Final = 20_000
 _ROOM: Final = 200_000_000
+
+
+@cache
+def rule_of(points: int) -> tuple[Floats, Floats]:
+    """Nodes z of a rule for the standard normal distribution, and ``log(w(z) exp(z**2 / 2))``."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(points)
+    logs = np.log(weights / weights.sum()) + 0.5 * nodes**2
+    for known in (nodes, logs):
+        known.setflags(write=False)
+    return nodes, logs
+
+
+def check_nodes(points: int, sizes: Sequence[int], finest: int) -> None:
+    """Refuse more nodes than can be summed over.
+
+    ``sizes``: random effects of a level, by tier. ``finest``: levels of the finest one.
+    """
+    count = points ** sum(sizes)
+    limit = max(min(_MOST, _ROOM // finest), 1)
+    if count > limit:
+        most = int(limit ** (1.0 / sum(sizes)) + 1e-9)
+        raise ModelError(
+            f"Quadrature with {points} points in each of {sum(sizes)} dimensions has {count:,} "
+            f"nodes; choose {most} points or fewer."
+        )
 
 
 @dataclass
@@ -136,26 +163,12 @@ class QuadratureObjective(LaplaceObjective):
         self.points = points
         self.chain = Chain.of(system.pattern)
         self._summed: tuple[Modes, _Sum] | None = None
-        self._check_size()
-        nodes, weights = np.polynomial.hermite_e.hermegauss(points)
-        logs = np.log(weights / weights.sum()) + 0.5 * nodes**2
+        check_nodes(points, self.chain.sizes, self.chain.levels[0])
+        nodes, logs = rule_of(points)
         self._nodes = [np.array(list(product(nodes, repeat=k))) for k in self.chain.sizes]
         self._logs = [
             np.array([sum(own) for own in product(logs, repeat=k)]) for k in self.chain.sizes
         ]
-
-    def _check_size(self) -> None:
-        """Refuse more nodes than can be summed over."""
-        sizes = self.chain.sizes
-        count = self.points ** sum(sizes)
-        finest = self.chain.levels[0]
-        limit = max(min(_MOST, _ROOM // finest), 1)
-        if count > limit:
-            most = int(limit ** (1.0 / sum(sizes)) + 1e-9)
-            raise ModelError(
-                f"Quadrature with {self.points} points in each of {sum(sizes)} dimensions has "
-                f"{count:,} nodes; choose {most} points or fewer."
-            )
 
     def like(self, system: GeneralizedSystem) -> QuadratureObjective:
         """The same objective of another system, with as many points."""

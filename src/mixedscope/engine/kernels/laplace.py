@@ -2,7 +2,8 @@
 
 With one grouping factor the conditional modes of every level are found by themselves, so that all
 of a level stays in the nearest cache. Formulas are those of
-:mod:`mixedscope.engine.generalized.laplace`, rows are sorted by level.
+:mod:`mixedscope.engine.generalized.laplace`, rows are sorted by level. Models that have a step for
+it sum over nodes at the modes of each level: :mod:`mixedscope.engine.kernels.laplace_nodes`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from mixedscope.engine.kernels.laplace_steps import (
     LEVERAGE,
     LIKELIHOOD,
     LOG_DET,
+    MEAN_CHANGE,
+    MEAN_SCORE,
+    MOVED,
+    OF_LEVEL,
     PENALTY,
     SCORE,
     SLOPE,
@@ -42,8 +47,11 @@ __all__ = [
     "blur",
     "derive",
     "information_at",
+    "predictor",
     "shorter",
+    "slopes_of_rows",
     "solve_small",
+    "summed_up",
     "value_at",
 ]
 
@@ -52,6 +60,7 @@ Ints = NDArray[np.int64]
 
 _rows = laplace_steps.rows.call
 _changes = laplace_steps.changes.call
+_nodes = laplace_steps.nodes.call
 
 # Of all searches for modes, those of :mod:`mixedscope.engine.generalized.modes` too.
 #: Newton decrement at which a last step is taken; after it the modes are exact to rounding.
@@ -66,8 +75,9 @@ SHORTEST = 1e-8
 #: Share of the predicted gain that a step has to bring (Armijo).
 GAIN = 1e-4
 
-# Where the number of what a dispersion changes stands.
+# Where the numbers of what a dispersion changes, and of what sums over nodes, stand.
 _CHANGES = laplace_steps.ALL.index(laplace_steps.changes)
+_NODES = laplace_steps.ALL.index(laplace_steps.nodes)
 
 
 @inlined
@@ -88,6 +98,62 @@ def blur(first: int, last: int, eta: Floats, score: Floats) -> float:
     for i in range(first, last):
         total += abs(eta[i] * score[i])
     return SLACK * total
+
+
+@inlined
+def summed_up(
+    likelihood: float, penalty: float, log_det: float, steps: int, halvings: int, parts: Floats
+) -> float:
+    """Fill `parts` (PARTS,); give -2 log-likelihood."""
+    parts[LIKELIHOOD] = likelihood
+    parts[PENALTY] = penalty
+    parts[LOG_DET] = log_det
+    parts[STEPS_TAKEN] = steps
+    parts[HALVINGS] = halvings
+    return penalty + log_det - 2.0 * likelihood
+
+
+@part
+def slopes_of_rows(
+    numbers: Ints,
+    first: int,
+    last: int,
+    x: Floats,
+    y: Floats,
+    counts: Floats,
+    dispersion: float,
+    score: Floats,
+    change: Floats,
+    rows: Floats,
+    scratch: Floats,
+    by_gamma: Floats,
+) -> float:
+    """Turn `rows[MOVED]` of some rows into slopes of the objective by their predictors.
+
+    From how the predictor moves with the modes as these move with the determinant. ``score``,
+    ``change`` (n,): what rows' log-likelihoods change by predictor and logarithm of a dispersion;
+    that of the mode is put into the scratch. Adds what that is by gamma (r,), and gives what it is
+    by the dispersion.
+    """
+    eta, weight, slope = rows[ETA], rows[WEIGHT], rows[SLOPE]
+    leverage, moved = rows[LEVERAGE], rows[MOVED]
+    r = len(by_gamma)
+    has_dispersion = numbers[_CHANGES] != 0
+    is_counted = len(counts) > 0
+    if has_dispersion:
+        _changes(numbers, numbers, first, last, eta, y, dispersion, scratch)
+    by_dispersion = 0.0
+    for i in range(first, last):
+        along = moved[i]
+        own = leverage[i] * slope[i] - weight[i] * along - 2.0 * score[i]
+        moved[i] = own
+        for j in range(r):
+            by_gamma[j] += x[i, j] * own
+        if has_dispersion:
+            value = leverage[i] * scratch[CHANGE + 2, i] + along * scratch[CHANGE + 1, i]
+            value -= 2.0 * change[i]
+            by_dispersion += counts[i] * value if is_counted else value
+    return by_dispersion
 
 
 @part
@@ -140,7 +206,7 @@ def solve_small(root: Floats, right: Floats, out: Floats) -> None:
 
 
 @part
-def _predictor(first: int, last: int, fixed: Floats, z: Floats, u: Floats, eta: Floats) -> None:
+def predictor(first: int, last: int, fixed: Floats, z: Floats, u: Floats, eta: Floats) -> None:
     """Fill linear predictors of some rows at the modes of their level."""
     k = len(u)
     for i in range(first, last):
@@ -175,7 +241,7 @@ def _level(
     g, step, trial = vectors[0], vectors[1], vectors[2]
     fixed, eta = rows[FIXED], rows[ETA]
     score, weight, slope = rows[SCORE], rows[WEIGHT], rows[SLOPE]
-    _predictor(first, last, fixed, z, u, eta)
+    predictor(first, last, fixed, z, u, eta)
     value = _rows(
         numbers, numbers, first, last, eta, y, counts, dispersion, scratch, score, weight, slope
     )  # fmt: skip
@@ -186,7 +252,7 @@ def _level(
         for a in range(k):
             u[a] = 0.0
         penalty = 0.0
-        _predictor(first, last, fixed, z, u, eta)
+        predictor(first, last, fixed, z, u, eta)
         value = _rows(
             numbers, numbers, first, last, eta, y, counts, dispersion, scratch, score, weight, slope
         )  # fmt: skip
@@ -216,7 +282,7 @@ def _level(
             for a in range(k):
                 trial[a] = u[a] + length * step[a]
                 penalty += trial[a] * trial[a]
-            _predictor(first, last, fixed, z, trial, eta)
+            predictor(first, last, fixed, z, trial, eta)
             value = _rows(
                 numbers, numbers, first, last, eta, y, counts, dispersion, scratch, score, weight,
                 slope,
@@ -279,11 +345,12 @@ def value_at(
     """
     start = graph[0]
     z, x, offset, counts = columns
-    turned, _, rows, scratch, vectors, roots, _, _ = work
+    turned, _, rows, scratch, vectors, roots, rule, sums = work
     n, k = z.shape
     r = len(gamma)
     q = len(modes)
     fixed = rows[FIXED]
+    has_nodes = numbers[_NODES] != 0
     for i in range(n):
         value = offset[i]
         for j in range(r):
@@ -299,9 +366,10 @@ def value_at(
     enough = SETTLED / q
     for level in range(q):
         u, h = modes[level], roots[level]
+        first, last = start[level], start[level + 1]
         value, steps, halved = _level(
-            numbers, start[level], start[level + 1], turned, y, counts, dispersion, enough, u, h,
-            vectors, rows, scratch,
+            numbers, first, last, turned, y, counts, dispersion, enough, u, h, vectors, rows,
+            scratch,
         )  # fmt: skip
         likelihood += value
         most = max(most, steps)
@@ -311,12 +379,12 @@ def value_at(
             penalty += u[a] * u[a]
             product *= h[a, a]
         log_det += 2.0 * log(product)
-    parts[LIKELIHOOD] = likelihood
-    parts[PENALTY] = penalty
-    parts[LOG_DET] = log_det
-    parts[STEPS_TAKEN] = most
-    parts[HALVINGS] = halvings
-    return penalty + log_det - 2.0 * likelihood
+        if has_nodes:
+            log_det -= 2.0 * _nodes(
+                numbers, numbers, level, first, last, z, turned, y, counts, dispersion, value, u, h,
+                rows, scratch, rule, sums,
+            )  # fmt: skip
+    return summed_up(likelihood, penalty, log_det, most, halvings, parts)
 
 
 @part
@@ -339,14 +407,16 @@ def derive(
     """
     start = graph[0]
     z, x, _, counts = columns
-    turned, _, rows, scratch, vectors, roots, _, _ = work
-    eta, score, weight = rows[ETA], rows[SCORE], rows[WEIGHT]
-    slope, leverage = rows[SLOPE], rows[LEVERAGE]
+    turned, _, rows, scratch, vectors, roots, _, sums = work
+    score, weight, slope = rows[SCORE], rows[WEIGHT], rows[SLOPE]
+    leverage, moved = rows[LEVERAGE], rows[MOVED]
     k, r, q = z.shape[1], len(gamma), len(modes)
     inverse, product = roots[q], roots[q + 1]
     right, v, of_score, of_r = vectors[0], vectors[1], vectors[2], vectors[3]
-    has_dispersion = numbers[_CHANGES] != 0
-    is_counted = len(counts) > 0
+    has_nodes = numbers[_NODES] != 0
+    mean_score, mean_change = score, scratch[CHANGE]
+    if has_nodes:
+        mean_score, mean_change = rows[MEAN_SCORE], rows[MEAN_CHANGE]
     for a in range(k * k):
         by_factor[a] = 0.0
     for j in range(r):
@@ -363,6 +433,10 @@ def derive(
             right[a] = of_score[a] = of_r[a] = 0.0
             for b in range(k):
                 product[a, b] = 0.0
+        if has_nodes:
+            inverse[0, 0] = sums[OF_LEVEL * level]
+            right[0] = sums[OF_LEVEL * level + 1]
+            by_factor[0] += sums[OF_LEVEL * level + 2]
         for i in range(first, last):
             square = 0.0
             for a in range(k):
@@ -379,21 +453,18 @@ def derive(
                 for b in range(k):
                     product[a, b] += value * turned[i, b]
         solve_small(root, right, v)
-        if has_dispersion:
-            _changes(numbers, numbers, first, last, eta, y, dispersion, scratch)
         for i in range(first, last):
             along = 0.0
             for a in range(k):
                 along += turned[i, a] * v[a]
-            own = leverage[i] * slope[i] - weight[i] * along - 2.0 * score[i]
+            moved[i] = along
+        by_dispersion += slopes_of_rows(
+            numbers, first, last, x, y, counts, dispersion, mean_score, mean_change, rows, scratch,
+            by_gamma,
+        )  # fmt: skip
+        for i in range(first, last):
             for a in range(k):
-                of_r[a] += z[i, a] * own
-            for j in range(r):
-                by_gamma[j] += x[i, j] * own
-            if has_dispersion:
-                change = leverage[i] * scratch[CHANGE + 2, i] + along * scratch[CHANGE + 1, i]
-                change -= 2.0 * scratch[CHANGE, i]
-                by_dispersion += counts[i] * change if is_counted else change
+                of_r[a] += z[i, a] * moved[i]
         for a in range(k):
             for b in range(k):
                 value = 0.0

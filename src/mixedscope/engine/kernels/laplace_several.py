@@ -24,19 +24,17 @@ from mixedscope.engine.kernels.laplace import (
     SLACK,
     blur,
     shorter,
+    slopes_of_rows,
+    summed_up,
 )
 from mixedscope.engine.kernels.laplace_steps import (
     CHANGE,
     ETA,
     FIXED,
-    HALVINGS,
     LEVERAGE,
-    LIKELIHOOD,
-    LOG_DET,
-    PENALTY,
+    MOVED,
     SCORE,
     SLOPE,
-    STEPS_TAKEN,
     WEIGHT,
     Columns,
     Graph,
@@ -50,8 +48,6 @@ Ints = NDArray[np.int64]
 Shorts = NDArray[np.int32]
 
 _rows = laplace_steps.rows.call
-_changes = laplace_steps.changes.call
-_CHANGES = laplace_steps.ALL.index(laplace_steps.changes)
 
 
 @kernel
@@ -431,12 +427,7 @@ def value_of_several(
             for p in range(len(h) - size, len(h)):
                 log_det += 2.0 * log(h[p])
             known[0] = 1.0
-    parts[LIKELIHOOD] = value
-    parts[PENALTY] = penalty
-    parts[LOG_DET] = log_det
-    parts[STEPS_TAKEN] = steps
-    parts[HALVINGS] = halvings
-    return penalty + log_det - 2.0 * value
+    return summed_up(value, penalty, log_det, steps, halvings, parts)
 
 
 @part
@@ -459,8 +450,8 @@ def derive_several(
     _, cells, slots, lp, li, layout = graph
     z, x, _, counts = columns
     turned, _, rows, scratch, vectors, blocks, h, inverse = work
-    eta, score, weight = rows[ETA], rows[SCORE], rows[WEIGHT]
-    slope, leverage = rows[SLOPE], rows[LEVERAGE]
+    score, weight, slope = rows[SCORE], rows[WEIGHT], rows[SLOPE]
+    leverage, moved = rows[LEVERAGE], rows[MOVED]
     n, c = cells.shape
     r = len(gamma)
     u, v = modes[0], vectors[0]
@@ -501,18 +492,17 @@ def derive_several(
                 for b in range(k):
                     by_factor[at + a * k + b] += value * product[first + b]
     _solve(lp, li, h, v)
-    has_dispersion = numbers[_CHANGES] != 0
-    is_counted = len(counts) > 0
-    if has_dispersion:
-        _changes(numbers, numbers, 0, n, eta, y, dispersion, scratch)
-    by_dispersion = 0.0
     for i in range(n):
         along = 0.0
         for a in range(c):
             along += turned[i, a] * v[cells[i, a]]
-        own = leverage[i] * slope[i] - weight[i] * along - 2.0 * score[i]
-        for j in range(r):
-            by_gamma[j] += x[i, j] * own
+        moved[i] = along
+    by_dispersion = slopes_of_rows(
+        numbers, int(np.int64(0)), n, x, y, counts, dispersion, score, scratch[CHANGE], rows,
+        scratch, by_gamma,
+    )  # fmt: skip
+    for i in range(n):
+        own = moved[i]
         for f in range(len(layout)):
             first, k, at = layout[f, 0], layout[f, 1], layout[f, 2]
             for a in range(k):
@@ -520,10 +510,6 @@ def derive_several(
                 for b in range(k):
                     j = cells[i, first + b]
                     by_factor[at + a * k + b] += one * u[j] + two * v[j]
-        if has_dispersion:
-            change = leverage[i] * scratch[CHANGE + 2, i] + along * scratch[CHANGE + 1, i]
-            change -= 2.0 * scratch[CHANGE, i]
-            by_dispersion += counts[i] * change if is_counted else change
     return by_dispersion
 
 

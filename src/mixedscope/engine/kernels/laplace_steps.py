@@ -28,11 +28,20 @@ __all__ = [
     "LIKELIHOOD",
     "LINK",
     "LOG_DET",
+    "MEAN_CHANGE",
+    "MEAN_SCORE",
+    "MOVED",
+    "NODE_ETA",
+    "NODE_SCORE",
+    "NODE_SLOPE",
+    "NODE_WEIGHT",
+    "OF_LEVEL",
     "OWN",
     "PARTS",
     "PENALTY",
     "ROOM",
     "ROWS",
+    "ROWS_OF_NODES",
     "SCORE",
     "SLOPE",
     "STEPS",
@@ -57,13 +66,20 @@ Graph = tuple[Ints, Shorts, Shorts, Ints, Shorts, Ints]
 #: each row counts as (n,), or (0,).
 Columns = tuple[Floats, Floats, Floats, Floats]
 #: Random-effects columns times the covariance factors (n, c), and those of the evaluation before;
-#: rows (ROWS, n); scratch (ROOM, n); vectors (any, k); blocks (any, k, k); entries of a factor and
-#: of the inverse, diagonals last.
+#: rows (ROWS, n); scratch (ROOM, n); vectors (any, k); blocks (any, k, k); two lists. Of several
+#: grouping factors these are entries of a factor and of the inverse, diagonals last; of quadrature
+#: what :mod:`mixedscope.engine.kernels.laplace_nodes` says, which takes more rows and scratch too.
 Work = tuple[Floats, Floats, Floats, Floats, Floats, Floats, Floats, Floats]
 
-#: What is known of each row: predictor of the fixed effects, all of it, derivatives, leverage.
-FIXED, ETA, SCORE, WEIGHT, SLOPE, LEVERAGE = range(6)
-ROWS = 6
+#: What is known of each row: predictor of the fixed effects, all of it, derivatives, leverage, and
+#: how a change of the modes moves the predictor.
+FIXED, ETA, SCORE, WEIGHT, SLOPE, LEVERAGE, MOVED = range(7)
+ROWS = 7
+#: With quadrature also at a node the predictor and derivatives, and means over the nodes.
+NODE_ETA, NODE_SCORE, NODE_WEIGHT, NODE_SLOPE, MEAN_SCORE, MEAN_CHANGE = range(ROWS, ROWS + 6)
+ROWS_OF_NODES = ROWS + 6
+#: Numbers that quadrature leaves of every level.
+OF_LEVEL = 3
 #: Rows of the scratch.
 LINK, OWN, CHANGE = 0, 4, 8
 ROOM = 11
@@ -103,6 +119,10 @@ own_changes = _step("void", _N, _N, _F1, _X, _F2)
 # responses; that table, and how long it has to be.
 constant = _step("void", _F1, _X, _F1)
 tally = _step(_N, _F1, _F1, _F1)
+# With quadrature what the sum over the nodes of a level adds to its log-likelihood.
+nodes = _step(
+    _X, _I1, _N, _N, _N, _F2, _F2, _F1, _F1, _X, _X, _F1, _F2, _F2, _F2, _F1, _F1,
+)  # fmt: skip
 
 #: How many there are.
 STEPS = len(ALL)
