@@ -10,7 +10,7 @@ effects per level, and nested factors, are summed step by step:
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from mixedscope.engine.kernels.laplace_steps import OF_LEVEL, ROOM, ROWS_OF_NODE
 __all__ = ["SingleQuadrature"]
 
 Floats = NDArray[np.float64]
+
+#: Observations times nodes that take about a millisecond.
+_QUICK: Final = 20_000
 
 
 class SingleQuadrature(SingleLaplace):
@@ -83,3 +86,8 @@ class SingleQuadrature(SingleLaplace):
     def size(self) -> int:
         """Entries of what a pass over the rows and the nodes reads and writes."""
         return super().size + 4 * self.system.n * self.points
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether an evaluation takes no longer than a millisecond, about."""
+        return super().is_quick and self.system.n * self.points <= _QUICK
