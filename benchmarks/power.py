@@ -46,7 +46,8 @@ By `python -m benchmarks power`, one thread. CPU seconds of all draws, designs m
 *lme4* is simulating, refitting and testing in a loop, without derivatives at the optimum; *simr*
 its `powerSim`, without a progress bar. Where R made fewer draws, which is said, its seconds are
 those of a draw times as many as ours; of the factorial it made the smallest size alone. Every
-program has draws of its own, and power is of those that were tested.
+program has draws of its own, and power is of those that were tested. Sizes were made in several
+runs; the load is that before the last of them.
 """
 
 #: Programs, ours first.
