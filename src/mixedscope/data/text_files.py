@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from mixedscope.core.errors import DataError, suggest
 from mixedscope.core.wording import counted
 from mixedscope.data.encoding import decode
+from mixedscope.data.text_before import ascii_minuses, without_comments
 from mixedscope.data.text_values import SHOWN, TextFormat, TextReader
 from mixedscope.formula.expressions import label_of
 
@@ -98,19 +99,25 @@ def read_text(
     if given.thousands == "." and given.decimal is None:
         given = replace(given, decimal=",")
     notes: list[str] = []
-    text, encoding = decode(path, given.encoding, notes)
+    whole, encoding = decode(path, given.encoding, notes)
+    text = whole
     # Excel's own remark on how to cut what follows.
     remark = re.match(r"\ufeff?sep=(.)\r?\n", text)
     if remark:
         text = text[remark.end() :]
         given = replace(given, separator=given.separator or remark[1])
+    text = without_comments(text, given.separator, notes)
     rows = _Sample(text)
     separator = _separator(path, given.separator, rows, notes)
     names = _header(path, rows, separator)
+    before = whole.count("\n", 0, len(whole) - len(text))
+    del whole
+    text = ascii_minuses(text, separator, notes)
     found = replace(
         given, separator=separator, encoding=encoding, missing=given.missing or _MISSING
     )
-    reader = TextReader(path, text, names, found, strict=given.missing is not None)
+    strict = given.missing is not None
+    reader = TextReader(path, text, names, found, strict=strict, before=before)
     frame = reader.read(notes, progress=progress)
     if given.decimal is None and given.thousands is None:
         if separator != "," and reader.has_decimal_commas(frame):
@@ -220,6 +227,13 @@ def _header(path: Path, sample: _Sample, separator: str) -> list[str]:
     # pandas would take the first column for an index where rows are longer than the header.
     longest = max(rows[1:], key=len, default=names)
     surplus = len(longest) - len(names)
+    # A title above a table that a spreadsheet exported has the cells of the table, empty ones.
+    if len(longest) > 2 and len([name for name in names if name.strip()]) == 1:
+        raise DataError(
+            f"{path}: the first line, {next(filter(str.strip, names))[:80]!r}, names one of "
+            f"{len(longest)} columns. If it is a title, remove it or begin it with '#'; otherwise "
+            "name every column."
+        )
     if surplus > 0:
         if any(cell.strip() for row in rows[1:] for cell in row[len(names) :]):
             line = next(i for i, row in enumerate(rows) if i and len(row) > len(names)) + 1

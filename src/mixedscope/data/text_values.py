@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 
 __all__ = ["SHOWN", "TextFormat", "TextReader"]
 
-#: Characters from which on a text is large: of less all the care takes about a second.
-_LARGE = 1 << 26
+#: Characters from which on a text is large: of less all the care takes less than a second.
+_LARGE = 1 << 23
 #: Separators by the names that a configuration has for them.
 SHOWN = {"\t": "tab", r"\s+": "whitespace"}
 _TRUTH = {"True", "TRUE", "true", "False", "FALSE", "false"}
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*")
 _LEADING_ZERO = re.compile(r"(?<![\w.+-])-?0\d")
 _COMMA = re.compile(r"\s*[+-]?\d*,\d+(?:[eE][+-]?\d+)?\s*")
+_POINT = re.compile(r"\s*[+-]?\d*\.\d+(?:[eE][+-]?\d+)?\s*")
 _GROUPED = {
     ",": re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?\s*"),
     ".": re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?\s*"),
@@ -88,15 +89,18 @@ class TextReader:
     strict : bool
         Whether only `format.missing` is missing in columns of numbers as well, rather than all that
         pandas takes for it, such as ``n/a``.
+    before : int
+        Lines of the file before the text, for messages.
     """
 
     def __init__(
-        self, path: Path, text: str, names: Sequence[str], format: TextFormat, *, strict: bool
-    ) -> None:
+        self, path: Path, text: str, names: Sequence[str], format: TextFormat, *, strict: bool,
+        before: int = 0,
+    ) -> None:  # fmt: skip
         import pandas as pd
 
         self.path, self.text, self.names, self.format = path, text, names, format
-        self.strict = strict
+        self.strict, self.before = strict, before
         self.raw = pd.DataFrame()  # columns with text or missing cells, as written
         self.is_even = False  # whether it is known that all rows have as many cells
         self.decimal_comma = ""
@@ -180,8 +184,8 @@ class TextReader:
             uneven = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
             if uneven:
                 raise DataError(
-                    f"{self.path}, line {uneven[2]}: {counted(int(uneven[3]), 'cell')}, but "
-                    f"{counted(int(uneven[1]), 'column')}. "
+                    f"{self.path}, line {int(uneven[2]) + self.before}: "
+                    f"{counted(int(uneven[3]), 'cell')}, but {counted(int(uneven[1]), 'column')}. "
                     "Quote cells that hold the separator."
                 ) from None
             unclosed = re.search(r"EOF inside string starting at row (\d+)", str(error))
@@ -329,6 +333,9 @@ class TextReader:
                 for marks, pattern in _MARKED.items()
             }
             most = max(len(found) for found in read.values())
+            if most < len(values) and (told := self._of_two_marks(name, values)):
+                notes.append(told)
+                continue
             if most <= whole or 2 * most <= len(values):
                 continue
             ways = {}
@@ -348,6 +355,18 @@ class TextReader:
             if "" in ways:  # they are read as they should be, but for values of another kind
                 continue
             example = next(iter(ways.values()))
+            pointed = [
+                self._name(frame[other])
+                for other in frame
+                if frame[other].dtype.kind == "f" and self._fractions(frame[other])
+            ]
+            if pointed and all("decimal: ','" in way for way in ways):
+                notes.append(
+                    f"Column {name!r} is text, because its numbers have a decimal comma "
+                    f"({example!r}) and those of column {pointed[0]!r} a decimal point: write all "
+                    "with one mark."
+                )
+                continue
             notes.append(
                 f"Column {name!r} is text, because it holds values such as {example!r}: "
                 f"set {', or '.join(ways)}."
@@ -355,6 +374,26 @@ class TextReader:
         if self.format.separator == ";" and self.format.decimal is None:
             notes += self._dotted_thousands(frame)
         return notes
+
+    def _of_two_marks(self, name: str, values: Sequence[str]) -> str | None:
+        """The note on a column of numbers some of which have a decimal comma, others a point."""
+        forms = [*_MARKED.values(), _COMMA, _POINT]
+        if not all(any(form.fullmatch(value) for form in forms) for value in values):
+            return None
+        shown = []
+        for pattern in (_COMMA, _POINT):
+            first = next((value for value in values if pattern.fullmatch(value)), None)
+            if first is None:
+                return None
+            column = self.raw.iloc[:, [self._name(self.raw[c]) == name for c in self.raw]].iloc[
+                :, 0
+            ]
+            row = int((column == first).fillna(False).to_numpy().argmax()) + 1
+            shown.append(f"{first.strip()!r} in row {row}")
+        return (
+            f"Column {name!r} is text, because some of its numbers have a decimal comma "
+            f"({shown[0]}) and others a decimal point ({shown[1]}): write all with one mark."
+        )
 
     def strangers(self, frame: pd.DataFrame) -> list[str]:
         """Columns of numbers with decimal commas but for some values: the first, and its row."""
@@ -366,6 +405,9 @@ class TextReader:
             values = cells.dropna().unique().tolist()
             is_number = [any(p.fullmatch(v) for p in _WITH_COMMAS) for v in values]
             if all(is_number) or 2 * sum(is_number) <= len(values):
+                continue
+            if told := self._of_two_marks(self._name(frame[column]), values):
+                notes.append(told)
                 continue
             stranger = values[is_number.index(False)]
             row = int((cells == stranger).fillna(False).to_numpy().argmax()) + 1
