@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -251,5 +252,19 @@ def test_a_new_project_runs_at_once_and_a_second_run_does_nothing(
             cwd=folder, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
-        assert words in done.stdout + done.stderr
+        told = done.stdout + done.stderr
+        assert words in told
+        assert "reason:" not in told
+        assert len(told) < 10_000
     assert (folder / "results/charts/first/shrinkage-item++2eid.svg").is_file()
+    config = (folder / "config.yaml").read_text("utf-8")
+    formula = re.search(r'formula: "(.*)"', config)[1]
+    (folder / "config.yaml").write_text(config.replace(formula, f"{formula} + nothing"), "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "2"],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    end = done.stderr[done.stderr.index("\nFailed, ") :]
+    assert "results/logs/fit/first/full/auto.log" in end
+    assert "Column 'nothing' of the formula is not in the data." in end

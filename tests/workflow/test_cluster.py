@@ -155,6 +155,11 @@ def rules() -> dict[str, str]:
     return found
 
 
+def test_every_job_says_what_it_does() -> None:
+    """Otherwise Snakemake lists all of its files."""
+    assert [name for name, text in rules().items() if "message:" not in text] == []
+
+
 def test_every_job_asks_for_memory_and_minutes() -> None:
     assert {"fit", "prepare", "sweep_batch", "job"} <= set(rules())
     silent = [

@@ -23,6 +23,8 @@ if ASSETS:
             runtime=RESOURCES.minutes("tables"),
         params:
             code=code_digest("assets"),
+        message:
+            "Make what interactive pages share"
         script:
             "../scripts/assets.py"
 
@@ -62,6 +64,8 @@ for rule_name, model, drawn in PLAN.drawing_jobs():
             settings=PLAN.chart_settings(drawn),
             formats=PLAN.config.charts.formats,
             code=code_digest("charts", PLAN.chart_modules(drawn)),
+        message:
+            f"Draw {counted(len(drawn), 'chart')} of {{wildcards.model}}"
         script:
             "../scripts/charts.py"
 
@@ -90,6 +94,8 @@ rule film:
         code=lambda wildcards: code_digest(
             "films", PLAN.chart_modules([wildcards.chart])
         ),
+    message:
+        "Draw the film {wildcards.chart} of {wildcards.model}"
     script:
         "../scripts/films.py"
 
@@ -119,5 +125,7 @@ rule phases_charts:
         settings=PLAN.chart_settings([]),
         formats=PLAN.config.charts.formats,
         code=code_digest("phases_charts"),
+    message:
+        "Draw how the optimisations of all models went"
     script:
         "../scripts/phases_charts.py"

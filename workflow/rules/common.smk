@@ -6,6 +6,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
+from mixedscope.core.wording import counted
 from mixedscope.workflow.plan import TOGETHER, make_plan
 from mixedscope.workflow.code_digest import code_digest
 from mixedscope.core.errors import MixedscopeError

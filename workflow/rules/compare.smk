@@ -31,6 +31,8 @@ rule compare:
     params:
         seed=PLAN.config.seed,
         code=code_digest("compare"),
+    message:
+        "Compare the structures of {wildcards.model}"
     script:
         "../scripts/compare.py"
 
@@ -62,5 +64,7 @@ rule bootstrap:
     params:
         seed=PLAN.config.seed,
         code=code_digest("bootstrap"),
+    message:
+        "Bootstrap the tests between structures of {wildcards.model}, draws {wildcards.first} to {wildcards.last}"
     script:
         "../scripts/bootstrap.py"

@@ -22,5 +22,7 @@ rule prepare:
         spec=lookup(dpath="datasets/{dataset}", within=PLAN.parameters),
         source=lambda wildcards: PLAN.source_digests[wildcards.dataset],
         code=code_digest("prepare"),
+    message:
+        "Read and prepare the data set {wildcards.dataset}"
     script:
         "../scripts/prepare.py"

@@ -27,6 +27,8 @@ rule efficiency_batch:
         blocks=lambda wildcards: EFFICIENCY.blocks(wildcards.draws),
         seed=lambda wildcards: EFFICIENCY.seed(wildcards.model),
         key=lambda wildcards: EFFICIENCY.key(wildcards.model),
+    message:
+        "Simulate the accuracy of structures of {wildcards.model}, draws {wildcards.draws}"
     script:
         "../scripts/efficiency_batch.py"
 
@@ -58,6 +60,8 @@ rule efficiency:
         wanted=lambda wildcards: EFFICIENCY.draws(wildcards.model),
         seed=lambda wildcards: EFFICIENCY.seed(wildcards.model),
         code=code_digest("efficiency"),
+    message:
+        "Sum up the accuracy of structures of {wildcards.model}"
     script:
         "../scripts/efficiency.py"
 
@@ -85,5 +89,7 @@ rule crossvalidation:
         model=lookup(dpath="models/{model}", within=PLAN.parameters),
         crossvalidation=lookup(dpath="crossvalidations/{model}", within=PLAN.parameters),
         code=code_digest("crossvalidation"),
+    message:
+        "Cross-validate the structures of {wildcards.model}"
     script:
         "../scripts/crossvalidation.py"

@@ -29,5 +29,7 @@ rule fit:
         seed=PLAN.config.seed,
         keyframes=PLAN.config.charts.keyframes,
         code=code_digest("fit"),
+    message:
+        "Fit {wildcards.model}: structure {wildcards.structure}, optimiser {wildcards.optimizer}"
     script:
         "../scripts/fit.py"

@@ -66,5 +66,7 @@ rule index:
         labels=PLAN.config.charts.labels,
         units=PLAN.config.charts.units,
         code=code_digest("index"),
+    message:
+        "Write the pages that show every figure"
     script:
         "../scripts/index.py"

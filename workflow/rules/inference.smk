@@ -26,6 +26,8 @@ rule tests:
     params:
         settings=lambda wildcards: INFERENCE.settings("tests", wildcards.model),
         code=code_digest("tests"),
+    message:
+        "Test effects of {wildcards.model}, {wildcards.structure}, {wildcards.optimizer}"
     script:
         "../scripts/tests.py"
 
@@ -54,6 +56,8 @@ rule influence:
         settings=lambda wildcards: INFERENCE.settings("influence", wildcards.model),
         observation=OBSERVATION,
         code=code_digest("influence"),
+    message:
+        "Delete groups and rows of {wildcards.model}, {wildcards.structure}, {wildcards.optimizer}"
     script:
         "../scripts/influence.py"
 
@@ -90,6 +94,8 @@ for pairs in (True, False):
         params:
             settings=lambda wildcards: INFERENCE.settings("profile", wildcards.model),
             code=code_digest("profile"),
+        message:
+            "Profile {wildcards.model}, {wildcards.structure}, {wildcards.optimizer}"
         script:
             "../scripts/profile.py"
 
@@ -115,6 +121,8 @@ rule fit_bootstrap_batch:
     params:
         seed=lambda wildcards: INFERENCE.bootstrap_seed(wildcards.model),
         code=code_digest("fit_bootstrap_batch"),
+    message:
+        "Bootstrap {wildcards.model}, {wildcards.structure}, {wildcards.optimizer}: draws {wildcards.first} to {wildcards.last}"
     script:
         "../scripts/fit_bootstrap_batch.py"
 
@@ -143,6 +151,8 @@ rule fit_bootstrap:
     params:
         settings=lambda wildcards: INFERENCE.interval_settings(wildcards.model),
         code=code_digest("fit_bootstrap"),
+    message:
+        "Sum up the bootstrap of {wildcards.model}, {wildcards.structure}, {wildcards.optimizer}"
     script:
         "../scripts/fit_bootstrap.py"
 
@@ -174,5 +184,7 @@ for number, model in enumerate(PLAN.config.models, start=1):
         params:
             settings=INFERENCE.printed_settings(model),
             code=code_digest("table", INFERENCE.printed_modules(model)),
+        message:
+            f"Write the table of {model}"
         script:
             "../scripts/table.py"

@@ -29,6 +29,8 @@ rule power_batch:
         seed=lambda wildcards: POWER.seed(wildcards.model),
         settings=lambda wildcards: POWER.settings(wildcards.model),
         code=code_digest("power_batch"),
+    message:
+        "Simulate studies planned from {wildcards.model}, size {wildcards.point}: draws {wildcards.first} to {wildcards.last}"
     script:
         "../scripts/power_batch.py"
 
@@ -53,6 +55,8 @@ rule power_search:
         seed=lambda wildcards: POWER.seed(wildcards.model),
         settings=lambda wildcards: POWER.settings(wildcards.model),
         code=code_digest("power_search"),
+    message:
+        "Search the size of study planned from {wildcards.model}"
     script:
         "../scripts/power_search.py"
 
@@ -83,5 +87,7 @@ rule power:
             "wanted": POWER.wanted(wildcards.model),
         },
         code=code_digest("power"),
+    message:
+        "Sum up the power of studies planned from {wildcards.model}"
     script:
         "../scripts/power.py"

@@ -26,6 +26,8 @@ for job, studies in PLAN.studies().items():
         params:
             studies=studies,
             code=code_digest("study", PLAN.study_modules(job)),
+        message:
+            "Study the fit of {wildcards.model}, {wildcards.structure}, {wildcards.optimizer}"
         script:
             "../scripts/study.py"
 
@@ -54,6 +56,8 @@ rule race:
         race=lookup(dpath="races/{model}", within=PLAN.parameters),
         seed=PLAN.config.seed,
         code=code_digest("race"),
+    message:
+        "Race the optimisers on {wildcards.model}"
     script:
         "../scripts/race.py"
 
@@ -77,5 +81,7 @@ rule phases:
         runtime=RESOURCES.minutes("tables"),
     params:
         code=code_digest("phases"),
+    message:
+        "Put the phases of all optimisations together"
     script:
         "../scripts/phases.py"

@@ -28,6 +28,8 @@ rule sweep_plan:
         "../../environment.yml"
     params:
         content=lambda wildcards: SWEEPS.content(wildcards.sweep),
+    message:
+        "Plan the runs of the sweep {wildcards.sweep}"
     script:
         "../scripts/sweep_plan.py"
 
@@ -49,6 +51,8 @@ rule sweep_batch:
         runtime=RESOURCES.batch_minutes(SWEEPS),
     params:
         code=SWEEPS.code,
+    message:
+        "Fit a batch of runs of the sweep {wildcards.sweep}"
     script:
         "../scripts/sweep_batch.py"
 
@@ -73,6 +77,8 @@ rule sweep_gather:
         runtime=RESOURCES.minutes("tables"),
     params:
         code=code_digest("sweep_gather"),
+    message:
+        "Gather the runs of the sweep {wildcards.sweep}"
     script:
         "../scripts/sweep_gather.py"
 
@@ -92,6 +98,8 @@ rule sweep_performance:
         runtime=RESOURCES.minutes("tables"),
     params:
         code=code_digest("sweep_performance"),
+    message:
+        "Sum up the runs of the sweep {wildcards.sweep}"
     script:
         "../scripts/sweep_performance.py"
 
@@ -119,5 +127,7 @@ for number, sweep in enumerate(SWEEPS.sweeps, start=1):
             settings=PLAN.parameters["charts"],
             formats=PLAN.config.charts.formats,
             code=code_digest("sweep_charts"),
+        message:
+            f"Draw the charts of the sweep {sweep}"
         script:
             "../scripts/sweep_charts.py"
