@@ -6,12 +6,13 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import chi2
 
 import mixedscope as ms
 from mixedscope.api.power import power_study
-from mixedscope.core.errors import ModelError
+from mixedscope.core.errors import DataError, ModelError
 from mixedscope.data.simulate import simulate_dataset
 from mixedscope.inference.bootstrap.generalized import generalized_responses
 
@@ -104,11 +105,123 @@ def test_a_fit_without_a_bound_needs_a_true_value() -> None:
     assert found.table["draws"].tolist() == [2]
 
 
-def test_columns_that_other_rows_would_change_are_refused() -> None:
+def test_centres_of_planned_rows_are_those_of_the_fit() -> None:
     data = herds().model.data.assign(when=np.arange(56.0))
     fit = ms.glmer("cbind(incidence, size - incidence) ~ center(when) + (1 | herd)", data)
-    with pytest.raises(ModelError, match="before the fit"):
-        ms.power(fit, along={"herd": [5]}, draws=2)
+    own: Any = power_study(fit).plan.layout({}, 0, 0).objective.system
+    assert np.array_equal(own.X, fit.model.system.X)
+    few: Any = power_study(fit).plan.layout({"herd": 5}, 0, 0).objective.system
+    first = data["herd"].isin(data["herd"].cat.categories[:5])
+    assert few.X[:, 1] == pytest.approx(data["when"][first] - 27.5)
+
+
+def test_planned_rows_of_a_family_are_those_that_are_given() -> None:
+    """Counts with an offset, other days, new levels and no response, against fits of one's own."""
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame({"g": np.repeat(np.arange(20), 6), "x": np.tile(np.arange(6.0), 20)})
+    data["time"] = rng.uniform(1.0, 3.0, 120)
+    effects = rng.normal(0.0, 0.5, 20)[data["g"]]
+    data["y"] = rng.poisson(data["time"] * np.exp(0.4 + 0.1 * data["x"] + effects))
+    fit = ms.glmer("y ~ center(x) + offset(log(time)) + (1 | g)", data, "poisson")
+    planned = pd.DataFrame(
+        {
+            "g": np.repeat([f"new {i}" for i in range(15)], 4),
+            "x": np.tile([0.0, 4.0, 8.0, 12.0], 15),
+        }
+    ).assign(time=2.0)
+    study = power_study(fit, newdata=planned, effects={"center(x)": 0.05})
+    layout: Any = study.plan.layout({}, 0, 0)
+    assert layout.objective.system.X[:, 1] == pytest.approx(planned["x"] - 2.5)
+    assert layout.truths == pytest.approx([0.05])
+    found = layout.outcomes(range(2), 3)
+    for i, y in enumerate(generalized_responses(layout.objective, layout.point, range(2), 3)):
+        # Centred by itself a column has another intercept and the same slope.
+        one = ms.glmer("y ~ x + offset(log(time)) + (1 | g)", planned.assign(y=y), "poisson")
+        row = one.fixed_effects().set_index("term").loc["x"]
+        assert found.estimate[i, 0] == pytest.approx(row["estimate"], abs=1e-4)
+        assert found.std_error[i, 0] == pytest.approx(row["std_error"], rel=1e-3)
+    grown: Any = study.plan.layout({"g": 30, "replicates": 2}, 0, 0)
+    assert (grown.n, grown.objective.system.factors[0].n_levels) == (30 * 4 * 2, 30)
+
+
+@pytest.mark.numerical
+def test_power_of_planned_rows_is_that_of_a_loop_by_hand() -> None:
+    """Choices: drawn by numpy, fitted one by one, tested by z."""
+    rng = np.random.default_rng(11)
+    pilot = pd.DataFrame({"g": np.repeat(np.arange(30), 8), "x": np.tile([-0.5, 0.5], 120)})
+    eta = 0.3 + 0.9 * pilot["x"] + rng.normal(0.0, 0.7, 30)[pilot["g"]]
+    pilot["y"] = (rng.random(240) < 1.0 / (1.0 + np.exp(-eta))).astype(float)
+    fit = ms.glmer("y ~ x + (1 | g)", pilot)
+    planned = pd.DataFrame({"g": np.repeat(np.arange(25), 6), "x": np.tile([0.0, 0.5, 1.0], 50)})
+    slope, draws = 1.2, 300
+    found = ms.power(fit, newdata=planned, effects={"x": slope}, draws=draws, seed=4).table.iloc[0]
+    parts = fit.variance_components()
+    sd = float(parts.loc[parts["kind"] == "sd", "estimate"].iloc[0])
+    hits = 0
+    for _ in range(draws):
+        eta = fit.beta[0] + slope * planned["x"] + rng.normal(0.0, sd, 25)[planned["g"]]
+        own = planned.assign(y=(rng.random(150) < 1.0 / (1.0 + np.exp(-eta))).astype(float))
+        row = ms.glmer("y ~ x + (1 | g)", own).fixed_effects().set_index("term").loc["x"]
+        hits += bool(row["p_value"] < 0.05)
+    share = hits / draws
+    # Two shares of 300 draws each: four standard errors of their difference.
+    error = np.sqrt(2.0 * share * (1.0 - share) / draws)
+    assert 0.2 < share < 0.95
+    assert found["tested"] == draws
+    assert found["power"] == pytest.approx(share, abs=4.0 * error)
+
+
+@pytest.mark.parametrize(
+    ("formula", "weights", "columns"),
+    [
+        ("cbind(incidence, size - incidence) ~ late + (1 | herd)", None, ["size"]),
+        ("cbind(incidence, rest) ~ late + (1 | herd)", None, ["incidence", "rest"]),
+        ("incidence / size ~ late + (1 | herd)", None, ["size"]),
+        ("share ~ late + (1 | herd)", "size", ["size"]),
+    ],
+)
+def test_planned_rows_say_how_many_trials_they_have(
+    formula: str, weights: str | None, columns: list[str]
+) -> None:
+    data = herds().model.data.assign(
+        rest=lambda d: d["size"] - d["incidence"], share=lambda d: d["incidence"] / d["size"]
+    )
+    fit = ms.glmer(formula, data, weights=weights)
+    rows = data[["herd", "late", *columns]].iloc[:40]
+    layout: Any = power_study(fit, newdata=rows).plan.layout({}, 0, 0)
+    response = layout.objective.system.response
+    assert response.trials.tolist() == data["size"].iloc[:40].tolist()
+    assert response.weights is None
+    drawn = generalized_responses(layout.objective, layout.point, range(3), 1)
+    counts = drawn * response.trials
+    assert counts == pytest.approx(np.rint(counts), abs=1e-9)
+    assert np.isfinite(layout.outcomes(range(2), 1).p_value).all()
+    with pytest.raises(DataError, match=columns[-1]):
+        ms.power(fit, newdata=rows.drop(columns=columns[-1]), draws=2)
+
+
+@pytest.mark.parametrize("family", ["gamma", "beta", "nbinom2", "poisson"])
+def test_planned_rows_have_a_response_that_the_family_can_have(family: str) -> None:
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"g": np.repeat(np.arange(12), 10), "x": np.tile([0.0, 1.0], 60)})
+    means = np.exp(0.3 * data["x"] + rng.normal(0.0, 0.3, 12)[data["g"]])
+    data["y"] = {
+        "gamma": rng.gamma(2.0, means / 2.0),
+        "beta": rng.beta(3.0 * means, 2.0),
+        "nbinom2": rng.negative_binomial(3.0, 3.0 / (3.0 + means)),
+        "poisson": rng.poisson(means),
+    }[family]
+    fit = ms.glmer("y ~ x + (1 | g)", data, family, weights=np.full(120, 1.0))
+    with pytest.raises(DataError, match="weights from values of their own"):
+        ms.power(fit, newdata=data[["g", "x"]], draws=2)
+    weighted = ms.glmer("y ~ x + (1 | g)", data.assign(w=2.0), family, weights="w")
+    rows = pd.DataFrame({"g": np.repeat([1, 2, 50, 51, 52], 6), "x": np.tile([0.0, 1.0], 15)})
+    found = ms.power(weighted, newdata=rows.assign(w=1.0), draws=3, along={"g": [5, 10]}).table
+    assert found["rows"].tolist() == [30, 60]
+    with pytest.raises(DataError, match="as a column of that name"):
+        ms.power(weighted, newdata=rows, draws=2)
+    with pytest.raises(ModelError, match="do not determine the fixed effects x"):
+        ms.power(weighted, newdata=rows.assign(w=1.0, x=1.0), draws=2)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +232,6 @@ def test_columns_that_other_rows_would_change_are_refused() -> None:
         ({"test": "kr"}, "Ask for one of wald, lrt, profile"),
         ({"test": "walt"}, "Did you mean 'wald'"),
         ({"reml": True}, "linear models"),
-        ({"newdata": {"late": [1.0]}}, "linear models"),
         ({"effects": {"lat": 1.0}}, "Did you mean 'late'"),
     ],
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mixedscope.api.model_data import GIVEN
+from mixedscope.api.predictions import weights_column
 from mixedscope.core.arguments import door, named, way_out
 from mixedscope.core.errors import ModelError
 from mixedscope.core.progress import progress_bar
@@ -86,7 +87,8 @@ def power(
         Criterion of the fits. By default REML for Satterthwaite and Kenward-Roger, that of the fit
         for ``wald`` (REML of a specification), and always maximum likelihood for likelihood ratios.
     newdata : pandas, polars or pyarrow table, or mapping of columns, optional
-        Rows of the planned study in place of those of the fit, before they grow.
+        Rows of the planned study in place of those of the fit, before they grow. They need no
+        response, but for what says how many trials a row has.
     missing : float
         Share of the rows that is lost at random; others every 20 draws.
     wanted : float, optional
@@ -187,23 +189,19 @@ def power_study(
 def _plan_of_fit(fit: Any, newdata: Any, shared: Mapping[str, Any]) -> Plan:
     model = fit.model
     rows = model.data.iloc[model.design.rows] if newdata is None else as_frame(newdata)
+    given: str | None = GIVEN["weights"]
+    if newdata is not None or given not in rows.columns:
+        given = weights_column(
+            model.design, rows, "planned rows need theirs, as a column of that name."
+        )
+    rows = rows.reset_index(drop=True)
     if _is_generalized(fit):
         from mixedscope.inference.power.generalized import planned_generalized
 
-        if newdata is not None:
-            raise ModelError(
-                "newdata are of linear models: of a generalised one plan the rows by a "
-                "specification."
-            )
         return planned_generalized(
-            model.specification(), model.laplace, fit._point, rows.reset_index(drop=True),
-            **shared,
-        )  # fmt: skip
-    given = GIVEN["weights"] if newdata is None else None
-    weights = given if given in rows.columns else fit._weights_of(rows, None)
-    return planned_fit(
-        fit._profiled, fit.theta, rows.reset_index(drop=True), weights=weights, **shared
-    )
+            model.specification(), model.laplace, fit._point, rows, weights=given, **shared
+        )
+    return planned_fit(fit._profiled, fit.theta, rows, weights=given, **shared)
 
 
 def _is_generalized(source: Any) -> bool:

@@ -14,6 +14,7 @@ from mixedscope.api.rows import on_rows
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import DataError, ModelError, warn_of
 from mixedscope.core.seeds import generator
+from mixedscope.design.design import Design
 from mixedscope.design.frame import as_frame, in_order_of
 from mixedscope.design.other_rows import complement, other_rows, same_rows, whole_terms
 from mixedscope.design.training import WEIGHTS
@@ -21,7 +22,7 @@ from mixedscope.inference.estimates.simulated import simulate_responses
 from mixedscope.inference.predictions import predictions as core
 from mixedscope.inference.predictions.simulation import simulate_rows
 
-__all__ = ["FitPredictions"]
+__all__ = ["FitPredictions", "weights_column"]
 
 Floats = NDArray[np.float64]
 
@@ -278,19 +279,26 @@ class FitPredictions(FitNumbers[M]):
 
     def _weights_of(self, newdata: Any, weights: str | ArrayLike | None) -> str | ArrayLike | None:
         """Weights of new rows as given, or the column that the model has its weights from."""
-        if weights is not None or self.model.design.weights is None:
+        if weights is not None:
             return _in_order(weights, newdata)
-        training = self.model.design.training
-        column = None if training is None else training.weights
-        if column is not None and column in as_frame(newdata, empty=True).columns:
-            return column
-        where = f"the column {column!r}"
-        if column is None or column == WEIGHTS:
-            where = "values of their own"
-        raise DataError(
-            f"The model has weights from {where}, and newdata has none: new observations "
-            "need theirs. Give weights=, a column of newdata or its values."
-        )
+        advice = "new observations need theirs. Give weights=, a column of newdata or its values."
+        return weights_column(self.model.design, newdata, advice)
+
+
+def weights_column(design: Design, newdata: Any, advice: str) -> str | None:
+    """The column of new rows that has their weights, None of a model without weights.
+
+    Raises DataError, which ends with ``advice``, if new rows have no such column.
+    """
+    if design.weights is None:
+        return None
+    column = None if design.training is None else design.training.weights
+    if column is not None and column in as_frame(newdata, empty=True).columns:
+        return column
+    where = f"the column {column!r}"
+    if column is None or column == WEIGHTS:
+        where = "values of their own"
+    raise DataError(f"The model has weights from {where}, and newdata has none: {advice}")
 
 
 def _index_of(newdata: Any, n: int) -> pd.Index[Any]:

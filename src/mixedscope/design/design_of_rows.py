@@ -10,8 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.core.errors import DataError
 from mixedscope.design.design import Design
+from mixedscope.design.frame import as_frame
 from mixedscope.design.identifiable import check_levels
 from mixedscope.design.other_rows import other_rows, whole_terms
+from mixedscope.design.responses import trials_of_rows
 
 __all__ = ["design_of_rows"]
 
@@ -30,12 +32,13 @@ def design_of_rows(
 
     Columns mean what they mean there (centres, polynomials, contrasts). Of grouping factors the
     levels that occur count, new ones too. Rows with a missing value or of weight 0 are left out;
-    columns of X are those of the design. The response is 0 everywhere: it has none.
+    columns of X are those of the design. The response is 0 everywhere: it has none, of so many
+    trials as the rows say.
 
     Raises
     ------
     DataError
-        As `other_rows`; also if no row is left.
+        As `other_rows`; also if no row is left, or rows do not say how many trials they have.
     ModelError
         If a grouping factor has one level. What rows tell of variances is not asked.
     """
@@ -48,6 +51,12 @@ def design_of_rows(
     if not fine.any():
         raise DataError(f"{what} has no complete row: there is nothing to fit the model to.")
     kept = None if found.weights is None else found.weights[fine]
+    rows = found.rows[fine]
+    trials = None
+    if design.trials is not None and design.training is not None:
+        trials = trials_of_rows(
+            design.training.formula.response, as_frame(data, empty=True), rows, what
+        )
     random = []
     for term, own in zip(found.own, design.random, strict=True):
         assert term.codes is not None
@@ -69,9 +78,10 @@ def design_of_rows(
         X=np.ascontiguousarray(found.X[fine]),
         weights=kept,
         random=tuple(random),
-        rows=found.rows[fine],
+        rows=rows,
         n_dropped=found.n - len(found.rows),
         n_zero_weight=int((~fine).sum()),
         n_outside=0,
         offset=None if found.offset is None else found.offset[fine],
+        trials=trials,
     )

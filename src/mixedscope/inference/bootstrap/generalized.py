@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import EvaluationError
 from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.generalized.single import SingleLaplace
+from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.inference.bootstrap.draws import streams
 from mixedscope.inference.bootstrap.ends import check_interval
 from mixedscope.inference.bootstrap.generalized_compiled import compiled_refits
@@ -38,6 +39,7 @@ from mixedscope.optimize.problem import EVALUATION_ERRORS
 __all__ = [
     "GeneralizedRefits",
     "GeneralizedRefitter",
+    "drawn_response",
     "generalized_bootstrap_intervals",
     "generalized_origin",
     "generalized_responses",
@@ -81,23 +83,29 @@ def generalized_responses(
 ) -> Floats:
     """Give the responses (m, n) of some draws, by number from 0, as `Response.y` has them."""
     system = objective.system
-    theta, beta, dispersion = objective.split(np.asarray(point, dtype=float))
-    factors = system.standard_factors(theta)
-    fixed = system.fixed_part(beta)
+    parts = objective.split(np.asarray(point, dtype=float))
     out = np.empty((len(draws), system.n))
     for row, rng in zip(out, streams(draws, seed), strict=True):
-        effects = [
-            rng.standard_normal((own.n_levels, own.size)) @ factor.T
-            for own, factor in zip(system.factors, factors, strict=True)
-        ]
-        with np.errstate(all="ignore"):
-            mean = system.family.link.mean(fixed + system.random_part(effects))
-        if not np.isfinite(mean).all():
-            raise EvaluationError(
-                "No response can be drawn from these parameters: a mean is not finite."
-            )
-        row[:] = system.family.draw(system.response, mean, dispersion, rng)
+        row[:] = drawn_response(system, *parts, rng)
     return out
+
+
+def drawn_response(
+    system: GeneralizedSystem, theta: Floats, beta: Floats, dispersion: float,
+    rng: np.random.Generator,
+) -> Floats:  # fmt: skip
+    """Draw one response (n,), random effects first; raises EvaluationError if there is none."""
+    effects = [
+        rng.standard_normal((own.n_levels, own.size)) @ factor.T
+        for own, factor in zip(system.factors, system.standard_factors(theta), strict=True)
+    ]
+    with np.errstate(all="ignore"):
+        mean = system.family.link.mean(system.fixed_part(beta) + system.random_part(effects))
+    if not np.isfinite(mean).all():
+        raise EvaluationError(
+            "No response can be drawn from these parameters: a mean is not finite."
+        )
+    return system.family.draw(system.response, mean, dispersion, rng)
 
 
 class GeneralizedRefits(NamedTuple):

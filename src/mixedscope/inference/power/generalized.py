@@ -12,10 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError
-from mixedscope.core.seeds import derive_seed
+from mixedscope.core.seeds import derive_seed, generator
 from mixedscope.design.design import Design
+from mixedscope.design.design_of_rows import design_of_rows
 from mixedscope.design.fixed_terms import FixedTerms
 from mixedscope.design.spec import ModelSpec
+from mixedscope.design.training import VALUES
 from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.generalized.making import (
     family_of,
@@ -23,8 +25,10 @@ from mixedscope.engine.generalized.making import (
     objective_of_design,
 )
 from mixedscope.engine.generalized.system import GeneralizedSystem
+from mixedscope.families.family import Response
 from mixedscope.inference.bootstrap.generalized import (
     GeneralizedRefitter,
+    drawn_response,
     generalized_origin,
     generalized_responses,
 )
@@ -55,9 +59,6 @@ from mixedscope.optimize.problem import EVALUATION_ERRORS
 __all__ = ["GeneralizedPlan", "planned_generalized", "simulated_generalized"]
 
 Floats = NDArray[np.float64]
-
-#: Names the row that a planned one repeats.
-_SOURCE: Final = "\0row"
 
 #: Numbers of responses that are in memory at once, about.
 _AT_ONCE: Final = 1 << 20
@@ -306,13 +307,17 @@ def planned_generalized(
     point: Floats,
     rows: pd.DataFrame,
     *,
+    weights: str | None = None,
     effects: Mapping[str, float] | None,
     hypotheses: Any,
     test: str,
     level: float,
     missing: float,
 ) -> GeneralizedPlan:
-    """Plan studies whose rows are made of those of a fit; as `planned_fit` of linear models."""
+    """Plan studies whose rows are made of those of a fit, or of others that are given.
+
+    As `planned_fit` of linear models. ``weights``: the column of the rows that has their weights.
+    """
     k, names = objective.n_theta, objective.system.fixed_names
     own = slice(k, k + len(names))
     truth = np.array(point, dtype=float)
@@ -327,30 +332,42 @@ def planned_generalized(
             f"The data of the fit bound no estimate of {', '.join(endless)}. Say in effects what "
             "the true value of a coefficient is, or plan from a specification."
         )
-    grown = Grown(rows.assign(**{_SOURCE: np.arange(len(rows))}), spec.formula)
-    base = objective.system.design
+    grown = Grown(rows, spec.formula)
+    family = family_of(spec)
+    base, parts = objective.system, objective.split(truth)
 
     def made(sizes: Mapping[str, int], seed: int) -> tuple[ModelSpec, LaplaceObjective, Floats]:
         planned = thinned(grown.to(sizes), missing, seed)
-        there = generalized_objective(spec, planned.drop(columns=_SOURCE))
-        if there.system.fixed_names != names or not _is_repeated(
-            there.system.design, base, planned[_SOURCE].to_numpy()
-        ):
-            raise ModelError(
-                "Columns of the planned rows mean other things than those of the fit: a centre, a "
-                "polynomial or a level comes from all rows. Make such columns before the fit."
-            )
-        return spec, there, truth
+        offset = VALUES if VALUES in planned.columns else None
+        there = design_of_rows(
+            base.design, planned, weights=weights, offset=offset, what="the planned study"
+        )
+        there = replace(
+            there, X=np.ascontiguousarray(there.X[:, base.kept]), x_names=names, fixed=FixedTerms()
+        )
+        if base.response.trials is not None and there.trials is None:
+            # Weights of shares are trials: of drawn ones, which may all be 0 or 1, nothing tells.
+            there = replace(there, trials=there.weights, weights=None)
+        return spec, objective_of_design(spec, _drawn(there, base, parts), family), truth
 
     return GeneralizedPlan(made, hypotheses, test, level, lambda sizes: missing > 0.0)
 
 
-def _is_repeated(made: Design, base: Design, source: NDArray[np.intp]) -> bool:
-    """Whether columns of a design, and its offset, are those of the rows that were repeated."""
-    pairs = [(made.X, base.X), *((a.Z, b.Z) for a, b in zip(made.random, base.random, strict=True))]
-    if made.offset is not None and base.offset is not None:
-        pairs.append((made.offset, base.offset))
-    return all(np.allclose(own, whole[source]) for own, whole in pairs)
+def _drawn(design: Design, base: GeneralizedSystem, parts: tuple[Floats, Floats, float]) -> Design:
+    """The design with a response of these parameters: families refuse what none of theirs can be.
+
+    Raises ModelError if its rows do not determine the fixed effects.
+    """
+    own = Response(design.y, design.weights, design.trials)
+    system = type(base)(design, own, base.family)
+    lost = [name for name in design.x_names if name not in system.fixed_names]
+    if lost:
+        raise ModelError(
+            f"The planned rows do not determine the fixed effects {', '.join(lost)}, which the "
+            "model has: add rows that tell them from the others."
+        )
+    rng = generator(0, "response of rows that nobody has observed")
+    return replace(design, y=drawn_response(system, *parts, rng))
 
 
 def simulated_generalized(

@@ -21,6 +21,8 @@ def stored_study(stored: StoredFit, settings: Mapping[str, Any], seed: int) -> S
     """
     design = stored.objective.system.design
     rows = stored.frame.iloc[design.rows].reset_index(drop=True)
+    training = design.training
+    weights = None if design.weights is None or training is None else training.weights
     spec = ModelSpec.of(stored.info)
     test = named_test(settings["test"], generalized=spec.family is not None)
     shared: dict[str, Any] = {
@@ -30,12 +32,12 @@ def stored_study(stored: StoredFit, settings: Mapping[str, Any], seed: int) -> S
     if spec.family is not None:
         from mixedscope.inference.power.generalized import planned_generalized
 
-        plan: Plan = planned_generalized(spec, stored.objective, stored.theta, rows, **shared)
+        plan: Plan = planned_generalized(
+            spec, stored.objective, stored.theta, rows, weights=weights, **shared
+        )
         return Study(plan, seed)
     from mixedscope.inference.power.plans import planned_fit
 
-    training = design.training
-    weights = None if design.weights is None or training is None else training.weights
     reml = reml_of(test, settings["reml"], bool(stored.objective.reml))
     plan = planned_fit(stored.objective, stored.theta, rows, weights=weights, reml=reml, **shared)
     return Study(plan, seed)
