@@ -78,6 +78,44 @@ def test_conda_recipe_has_the_names_and_bounds_of_pyproject() -> None:
     assert script == f"{name} = {target}"
 
 
+#: What stands for an address that nobody has.
+PLACEHOLDER = re.compile(
+    r"<address>|example\.(?:org|com|net)|localhost|(?:git[a-z]+\.[a-z]+)/(?:owner|org|user|your)\b",
+    re.IGNORECASE,
+)
+
+
+def addresses_told(urls: dict[str, str]) -> dict[str, str]:
+    """What is said of addresses beside the package's own, by file."""
+    told = {"pyproject.toml": "\n".join(urls.values())}
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    told["CITATION.cff"] = citation.get("repository-code", "")
+    recipe = yaml.safe_load((ROOT / "conda/recipe.yaml").read_text("utf-8"))
+    told["conda/recipe.yaml"] = "\n".join(map(str, recipe.get("about", {}).values()))
+    site = (ROOT / "mkdocs.yml").read_text("utf-8")
+    told["mkdocs.yml"] = "\n".join(re.findall(r"^(?:site|repo)_url: *(.+)", site, re.MULTILINE))
+    return told
+
+
+def test_no_address_that_leads_nowhere_is_shipped() -> None:
+    urls = PROJECT["project"].get("urls", {})
+    told = addresses_told(urls)
+    assert not [name for name, text in told.items() if PLACEHOLDER.search(text)]
+    pages = {
+        path.relative_to(ROOT).as_posix(): path.read_text("utf-8")
+        for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]
+    }
+    left = {name for name, text in pages.items() if PLACEHOLDER.search(text)}
+    if "Repository" not in urls:
+        # Where an address is to be put in when there is one: CONTRIBUTING says so.
+        assert left <= {"CONTRIBUTING.md", "docs/module.md"}
+        assert all(f"`{name}`" in pages["CONTRIBUTING.md"] for name in [*told, "docs/module.md"])
+        return
+    assert not left
+    assert all(urls[key].startswith("https://") for key in urls)
+    assert not [name for name, text in told.items() if urls["Repository"] not in text]
+
+
 def test_extra_and_group_of_the_workflow_are_the_same_and_a_run_installs_no_more() -> None:
     assert (
         PROJECT["project"]["optional-dependencies"]["workflow"]
