@@ -10,3 +10,5 @@ rule default:
     default_target: True
     input:
         rules.all.input,
+    message:
+        "All pages and figures are made"

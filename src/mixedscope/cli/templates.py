@@ -72,6 +72,8 @@ rule paper:
     default_target: True
     input:
         rules.all.input,
+    message:
+        "Everything is made"
 """
 
 IGNORED: Final = """\
