@@ -125,6 +125,8 @@ ODD = {
     "long rows": _rows(200) + "1,g2,3,4,True,9\n",
     "open quotes": _rows(200) + '1,g2,3,4,"True\n',
     "comma and thousands": _rows(200, t=lambda i: f'"{i},{100 + i}"'),
+    "blanks beside a column of its own": "y\n" + "".join(f"{i}\n" for i in range(200)) + " \t\n7\n",
+    "a long row below comments": "# of one\n# of two\n" + _rows(200) + "1,g2,3,4,True,9\n",
 }
 
 

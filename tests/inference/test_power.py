@@ -553,3 +553,19 @@ def test_a_model_is_no_source_and_a_size_that_loses_an_effect_is_refused() -> No
         ms.power(sleep().model)
     with pytest.raises(ModelError, match="do not determine"):
         ms.power(sleep(), newdata=sleep().model.data[sleep().model.data["Days"] == 3], draws=5)
+
+
+def test_an_offset_of_values_is_not_known_in_other_rows() -> None:
+    data = sleep().model.data
+    fits = (
+        ms.lmer("Reaction ~ Days + (1 | Subject)", data, offset=np.full(len(data), 2.0)),
+        ms.glmer(
+            "count ~ Days + (1 | Subject)", data.assign(count=data["Reaction"].round() // 50),
+            "poisson", offset=np.full(len(data), 0.5),
+        ),
+    )  # fmt: skip
+    for fit in fits:
+        assert len(ms.power(fit, draws=2).table)
+        with pytest.raises(ModelError, match="the name of a column") as told:
+            ms.power(fit, newdata=data, draws=2)
+        assert "offset=" not in str(told.value)

@@ -27,7 +27,9 @@ for job, studies in PLAN.studies().items():
             studies=studies,
             code=code_digest("study", PLAN.study_modules(job)),
         message:
-            "Study the fit of {wildcards.model}, {wildcards.structure}, {wildcards.optimizer}"
+            "Study "
+            + ", ".join(studies)
+            + " of {wildcards.model}, {wildcards.structure}, {wildcards.optimizer}"
         script:
             "../scripts/study.py"
 

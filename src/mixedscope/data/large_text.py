@@ -32,6 +32,7 @@ _BLOCK: Final = 1 << 24
 
 #: Types of columns in the order in which one that does not hold the next value gives way.
 _WIDER: Final = {pa.int64(): pa.float64(), pa.float64(): pa.string(), pa.bool_(): pa.string()}
+_BLANK: Final = re.compile(r"^[ \t]+\r?$", re.MULTILINE)
 _AT_FAULT: Final = re.compile(r"In CSV column #(\d+):.*conversion error", re.DOTALL)
 _TRUE, _FALSE = ["True", "TRUE", "true"], ["False", "FALSE", "false"]
 
@@ -81,6 +82,8 @@ def read_large(
         content = text.encode()
         if content.count(b'"') % 2:
             raise _Otherwise  # a mark that is never closed
+        if len(types) == 1 and _BLANK.search(text):
+            raise _Otherwise  # to Arrow a missing value, otherwise no row
         table = _read(content, separator, missing, types, progress=progress)
         _check(table, types)
         _check_codes(table, missing)

@@ -121,7 +121,9 @@ class TextReader:
         """Read by Arrow; None where what it reads might not be what is read otherwise."""
 
         def careful(rows: str) -> pd.DataFrame | None:
-            reader = TextReader(self.path, rows, self.names, self.format, strict=self.strict)
+            reader = TextReader(
+                self.path, rows, self.names, self.format, strict=self.strict, before=self.before
+            )
             notes: list[str] = []
             frame = reader._read_carefully(notes)
             return None if notes else frame

@@ -17,7 +17,6 @@ from mixedscope.design.design import Design
 from mixedscope.design.design_of_rows import design_of_rows
 from mixedscope.design.fixed_terms import FixedTerms
 from mixedscope.design.spec import ModelSpec
-from mixedscope.design.training import VALUES
 from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.generalized.making import (
     family_of,
@@ -45,6 +44,7 @@ from mixedscope.inference.power.held_contrasts import (
     without_contrast,
 )
 from mixedscope.inference.power.outcomes import Outcomes
+from mixedscope.inference.power.planned_rows import offset_of
 from mixedscope.inference.power.plans import Grown, layouts_differ, simulated, theta_of, thinned
 from mixedscope.inference.power.study import tested_contrasts, with_effects
 from mixedscope.inference.profiles.constrained import (
@@ -338,7 +338,7 @@ def planned_generalized(
 
     def made(sizes: Mapping[str, int], seed: int) -> tuple[ModelSpec, LaplaceObjective, Floats]:
         planned = thinned(grown.to(sizes), missing, seed)
-        offset = VALUES if VALUES in planned.columns else None
+        offset = offset_of(planned, base.design.training)
         there = design_of_rows(
             base.design, planned, weights=weights, offset=offset, what="the planned study"
         )

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from mixedscope.core.arguments import named
 from mixedscope.core.errors import ModelError, suggest
+from mixedscope.design.training import VALUES, Training
 
-__all__ = ["REPLICATES", "check_sizes", "parent_of", "planned_rows", "without_some"]
+__all__ = ["REPLICATES", "check_sizes", "offset_of", "parent_of", "planned_rows", "without_some"]
 
 #: What names repeats of every row.
 REPLICATES: Final = "replicates"
@@ -42,6 +43,21 @@ def check_sizes(along: Mapping[str, Sequence[int]], known: Sequence[str]) -> dic
             "or two at a time."
         )
     return {name: _sizes(name, sizes, known) for name, sizes in along.items()}
+
+
+def offset_of(rows: pd.DataFrame, training: Training | None) -> str | None:
+    """Column of the rows with an offset that was given as values, which grow as rows do.
+
+    Raises ModelError where the model had such values and the rows have none.
+    """
+    if VALUES in rows.columns:
+        return VALUES
+    if training is not None and training.offset == VALUES:
+        raise ModelError(
+            "The offset of this model was given as values, which the rows of newdata cannot have: "
+            "make the model with the name of a column, or an expression of columns, as its offset."
+        )
+    return None
 
 
 def _sizes(name: str, sizes: Sequence[int], known: Sequence[str]) -> list[int]:

@@ -17,7 +17,6 @@ from mixedscope.data.simulate import Simulation, simulate_dataset
 from mixedscope.data.simulation_spec import read_spec
 from mixedscope.design.design_of_rows import design_of_rows
 from mixedscope.design.spec import ModelSpec
-from mixedscope.design.training import VALUES
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.engine.system import ProfiledSystem
 from mixedscope.formula.parse import parse_formula
@@ -27,6 +26,7 @@ from mixedscope.inference.bootstrap.other_data import objective_for
 from mixedscope.inference.estimates.simulated import Truth
 from mixedscope.inference.power.planned_rows import (
     REPLICATES,
+    offset_of,
     parent_of,
     planned_rows,
     without_some,
@@ -129,7 +129,7 @@ def planned_fit(
 
     def made(sizes: Mapping[str, int], seed: int) -> tuple[SearchableObjective, Truth]:
         own = thinned(grown.to(sizes), missing, seed)
-        offset = VALUES if VALUES in own.columns else None  # given as values, which grow as rows do
+        offset = offset_of(own, design.training)
         there = design_of_rows(
             design, own, weights=weights, offset=offset, what="the planned study"
         )
