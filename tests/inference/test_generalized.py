@@ -171,6 +171,31 @@ def test_levels_of_one_outcome_only_leave_a_standard_deviation_without_end(point
     assert "at_infinity" not in ms.glmer("y ~ 1 + (1 | g)", frame, nAGQ=points).certificate
 
 
+@pytest.mark.parametrize("points", [1, 9])
+@pytest.mark.parametrize("link", ["probit", "cloglog"])
+@pytest.mark.parametrize("outcome", [0, 1])
+def test_links_whose_certainty_is_near_tell_separation_too(
+    link: str, points: int, outcome: int
+) -> None:
+    frame = separated()
+    frame.loc[frame["x"] == "c", "y"] = outcome
+    fit = ms.glmer("y ~ x + z + (1 | g)", frame, link=link, nAGQ=points)
+    assert fit.certificate["verdict"] == "at infinity"
+    assert fit.certificate["at_infinity"] == ["xc"]
+
+
+@pytest.mark.parametrize("kind", ["trials", "weights"])
+def test_rows_of_several_outcomes_of_one_kind_are_levels_of_one_kind(kind: str) -> None:
+    frame = pd.DataFrame({"g": np.arange(12), "n": np.tile([3, 4, 6], 4)})
+    frame["y"] = np.where(frame["g"] % 2 == 0, frame["n"], 0)
+    if kind == "trials":
+        fit = ms.glmer("cbind(y, n - y) ~ 1 + (1 | g)", frame)
+    else:
+        fit = ms.glmer("z ~ 1 + (1 | g)", frame.assign(z=frame["g"] % 2), weights="n")
+    assert fit.certificate["verdict"] == "at infinity"
+    assert fit.certificate["at_infinity"] == ["g.(Intercept)"]
+
+
 def test_categories_of_both_outcomes_are_no_separation() -> None:
     frame = separated()
     first = frame.index[frame["x"] == "c"][0]

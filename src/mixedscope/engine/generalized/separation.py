@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 from mixedscope.engine.gather import sums_by_level
 from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.families.family import Family
+from mixedscope.families.links import ProbabilityLink
 
 __all__ = ["is_concordant", "is_without_end", "separating", "words_at_infinity"]
 
 Floats = NDArray[np.float64]
 
-#: Linear predictors of the fixed effects from here on are looked into.
-_FAR: Final = 10.0
+#: Logarithm of the chance of any other outcome, sign changed, from which on a response is as good
+#: as certain by the fixed effects, and is looked into.
+_CERTAIN: Final = 10.0
 
 #: Shares of the best that count as nothing.
 _NOTHING: Final = 1e-6
@@ -78,7 +80,7 @@ def separating(system: GeneralizedSystem, beta: Floats) -> list[str]:
     By a linear programme, which is solved only if some response is as good as certain there.
     """
     side = system.family.endless_sides(system.response.y)
-    if not (side * system.fixed_part(beta)).max(initial=0.0) > _FAR:
+    if not _is_certain(system.family, side, system.fixed_part(beta)):
         return []
     from scipy.optimize import linprog
 
@@ -100,6 +102,19 @@ def separating(system: GeneralizedSystem, beta: Floats) -> list[str]:
     return [str(name) for name in names[sizes > _NOTHING * sizes.max()]]
 
 
+def _is_certain(family: Family, side: Floats, eta: Floats) -> bool:
+    """Whether predictors (n,) leave a response that has an endless side next to no other outcome.
+
+    On the scale of probabilities: of a probit 7 is further away than 20 of a logit.
+    """
+    other = eta  # of counts the logarithm of the mean, of which zeros alone have a side
+    if isinstance(family.link, ProbabilityLink):
+        with np.errstate(all="ignore"):
+            found = family.link.log_probabilities(eta)
+        other = np.where(side > 0.0, found.no[0], found.yes[0])
+    return bool((-other[side != 0.0]).max(initial=0.0) > _CERTAIN)
+
+
 def is_concordant(system: GeneralizedSystem) -> bool:
     """Whether no level has outcomes of both kinds, and some have several of the one.
 
@@ -112,11 +127,13 @@ def is_concordant(system: GeneralizedSystem) -> bool:
     side = system.family.endless_sides(system.response.y)
     if np.ptp(factor.z) > 0.0 or not (np.abs(side) == 1.0).all():
         return False
+    counts = system.response.counts
+    each = np.ones(system.n) if counts is None else counts
     ups = sums_by_level(
-        factor.codes, np.column_stack([np.ones(system.n), side > 0.0]), factor.n_levels
+        factor.codes, np.column_stack([each, np.where(side > 0.0, each, 0.0)]), factor.n_levels
     )
     rows, successes = ups.T
-    if not 0.0 < successes.sum() < system.n:
+    if not ((successes > 0.0).any() and (successes < rows).any()):
         return False
     return bool(((successes == 0.0) | (successes == rows)).all() and rows.max() > 1.0)
 
