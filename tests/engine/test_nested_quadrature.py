@@ -16,6 +16,7 @@ from scipy import stats
 
 import mixedscope as ms
 from mixedscope.core.errors import ModelError
+from mixedscope.engine.generalized.quadrature import check_nodes, rule_of
 
 FAMILIES = [
     ("yes", "binomial", "logit"),
@@ -218,3 +219,14 @@ def test_factors_of_which_neither_is_nested_in_the_other_are_named() -> None:
         made("(1 | h) + (1 | z)", 3, frame=frame)
     with pytest.raises(ModelError, match="has 4,084,441 nodes; choose 141 points or fewer"):
         made("(1 | g/h)", 2021)
+
+
+def test_rules_have_numbers_for_as_many_points_as_are_allowed() -> None:
+    nodes, logs = rule_of(300)
+    assert np.isfinite(logs).all()
+    # Moments of the standard normal distribution.
+    weights = np.exp(logs - 0.5 * nodes**2)
+    assert weights @ nodes**4 == pytest.approx(3.0, rel=1e-10)
+    check_nodes(300, (1,), 50)
+    with pytest.raises(ModelError, match="choose 300 points or fewer"):
+        check_nodes(301, (1,), 50)

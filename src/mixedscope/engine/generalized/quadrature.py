@@ -43,6 +43,9 @@ Floats = NDArray[np.float64]
 _MOST: Final = 20_000
 _ROOM: Final = 200_000_000
 
+#: Points of one dimension at most: from 366 on weights are smaller than any number.
+_POINTS: Final = 300
+
 
 @cache
 def rule_of(points: int) -> tuple[Floats, Floats]:
@@ -61,8 +64,8 @@ def check_nodes(points: int, sizes: Sequence[int], finest: int) -> None:
     """
     count = points ** sum(sizes)
     limit = max(min(_MOST, _ROOM // finest), 1)
-    if count > limit:
-        most = int(limit ** (1.0 / sum(sizes)) + 1e-9)
+    if count > limit or points > _POINTS:
+        most = min(int(limit ** (1.0 / sum(sizes)) + 1e-9), _POINTS)
         raise ModelError(
             f"Quadrature with {points} points in each of {sum(sizes)} dimensions has {count:,} "
             f"nodes; choose {most} points or fewer."
