@@ -112,7 +112,8 @@ def test_wheel_alone_makes_a_project_that_plans_its_run(built: Path, tmp_path: P
     assert f"workflow: {packages}" in run("mixedscope")
     run("mixedscope", "init", "paper")
     planned = run("snakemake", "--cores", "1", "--dry-run", folder=tmp_path / "paper")
-    assert "shrinkage-Subject.svg" in planned
+    assert "Fit first: structure full, optimiser auto" in planned
+    assert "charts of first" in planned
 
 
 def test_readme_of_an_index_has_no_relative_links(hook: ModuleType) -> None:

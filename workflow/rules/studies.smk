@@ -27,8 +27,8 @@ for job, studies in PLAN.studies().items():
             studies=studies,
             code=code_digest("study", PLAN.study_modules(job)),
         message:
-            "Study "
-            + ", ".join(studies)
+            "Study the "
+            + ("fit" if job == "study" else job.removeprefix("study_").replace("_", " "))
             + " of {wildcards.model}, {wildcards.structure}, {wildcards.optimizer}"
         script:
             "../scripts/study.py"
