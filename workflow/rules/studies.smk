@@ -28,7 +28,11 @@ for job, studies in PLAN.studies().items():
             code=code_digest("study", PLAN.study_modules(job)),
         message:
             "Study the "
-            + ("fit" if job == "study" else job.removeprefix("study_").replace("_", " "))
+            + (
+                "fit"
+                if job == "study"
+                else job.removeprefix("study_").replace("_", " ")
+            )
             + " of {wildcards.model}, {wildcards.structure}, {wildcards.optimizer}"
         script:
             "../scripts/study.py"
