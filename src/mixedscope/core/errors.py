@@ -21,6 +21,7 @@ __all__ = [
     "OptimizerError",
     "StoreError",
     "UnsuitedError",
+    "nearest",
     "suggest",
     "warn_of",
     "yaml_hint",
@@ -106,12 +107,18 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
     ``" Did you mean 'x'?"``, or the empty string if nothing is near.
     """
+    near = nearest(name, known)
+    return f" Did you mean {near!r}?" if near else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known word nearest to what the user wrote; empty if nothing is near."""
     candidates = [str(k) for k in known]
     near = get_close_matches(str(name), candidates, n=1, cutoff=0.6)
     if not near:
         folded = {c.lower(): c for c in candidates}
         near = [folded[m] for m in get_close_matches(str(name).lower(), list(folded), n=1)]
-    return f" Did you mean {near[0]!r}?" if near else ""
+    return near[0] if near else ""
 
 
 def yaml_hint(value: object, wanted: str = "") -> str:

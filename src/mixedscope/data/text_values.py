@@ -298,11 +298,11 @@ class TextReader:
         return pd.to_numeric(bare.astype(object)).reindex(raw.index)
 
     # -- marks ---------------------------------------------------------------------------------
-    def _texts(self, frame: pd.DataFrame) -> Iterable[tuple[str, list[str]]]:
-        """Columns of text, with their different values."""
+    def _texts(self, frame: pd.DataFrame) -> Iterable[tuple[pd.Series, list[str]]]:
+        """Cells of the columns of text, and their different values."""
         for name in self.raw.columns:
             if frame[name].dtype.kind not in "iufb":
-                yield self._name(frame[name]), self.raw[name].dropna().unique().tolist()
+                yield self.raw[name], self.raw[name].dropna().unique().tolist()
 
     def has_decimal_commas(self, frame: pd.DataFrame) -> bool:
         """Whether numbers have a decimal comma beyond doubt, and none a decimal point.
@@ -328,14 +328,15 @@ class TextReader:
     def doubts(self, frame: pd.DataFrame) -> list[str]:
         """Columns of text whose values are numbers with marks that can be read in two ways."""
         notes = []
-        for name, values in self._texts(frame):
+        for cells, values in self._texts(frame):
+            name = self._name(cells)
             whole = sum(_INTEGER.fullmatch(v) is not None for v in values)
             read = {
                 marks: [v.strip() for v in values if pattern.fullmatch(v)]
                 for marks, pattern in _MARKED.items()
             }
             most = max(len(found) for found in read.values())
-            if most < len(values) and (told := self._of_two_marks(name, values)):
+            if most < len(values) and (told := self._of_two_marks(cells, values)):
                 notes.append(told)
                 continue
             if most <= whole or 2 * most <= len(values):
@@ -377,7 +378,7 @@ class TextReader:
             notes += self._dotted_thousands(frame)
         return notes
 
-    def _of_two_marks(self, name: str, values: Sequence[str]) -> str | None:
+    def _of_two_marks(self, cells: pd.Series, values: Sequence[str]) -> str | None:
         """The note on a column of numbers some of which have a decimal comma, others a point."""
         forms = [*_MARKED.values(), _COMMA, _POINT]
         if not all(any(form.fullmatch(value) for form in forms) for value in values):
@@ -387,36 +388,27 @@ class TextReader:
             first = next((value for value in values if pattern.fullmatch(value)), None)
             if first is None:
                 return None
-            column = self.raw.iloc[:, [self._name(self.raw[c]) == name for c in self.raw]].iloc[
-                :, 0
-            ]
-            row = int((column == first).fillna(False).to_numpy().argmax()) + 1
-            shown.append(f"{first.strip()!r} in row {row}")
+            shown.append(f"{first.strip()!r} in row {_row_of(first, cells)}")
         return (
-            f"Column {name!r} is text, because some of its numbers have a decimal comma "
-            f"({shown[0]}) and others a decimal point ({shown[1]}): write all with one mark."
+            f"Column {self._name(cells)!r} is text, because some of its numbers have a decimal "
+            f"comma ({shown[0]}) and others a decimal point ({shown[1]}): write all with one mark."
         )
 
     def strangers(self, frame: pd.DataFrame) -> list[str]:
         """Columns of numbers with decimal commas but for some values: the first, and its row."""
         notes = []
-        for column in self.raw.columns:
-            if frame[column].dtype.kind in "iufb":
-                continue
-            cells = self.raw[column]
-            values = cells.dropna().unique().tolist()
+        for cells, values in self._texts(frame):
             is_number = [any(p.fullmatch(v) for p in _WITH_COMMAS) for v in values]
             if all(is_number) or 2 * sum(is_number) <= len(values):
                 continue
-            if told := self._of_two_marks(self._name(frame[column]), values):
+            if told := self._of_two_marks(cells, values):
                 notes.append(told)
                 continue
             stranger = values[is_number.index(False)]
-            row = int((cells == stranger).fillna(False).to_numpy().argmax()) + 1
             notes.append(
-                f"Column {self._name(frame[column])!r} is text, because row {row} holds "
-                f"{stranger!r}: if that means missing, set missing: [{stranger!r}]; otherwise "
-                "correct it."
+                f"Column {self._name(cells)!r} is text, because row {_row_of(stranger, cells)} "
+                f"holds {stranger!r}: if that means missing, set missing: [{stranger!r}]; "
+                "otherwise correct it."
             )
         return notes
 
@@ -450,3 +442,8 @@ class TextReader:
                     "are read with a decimal point; if it separates thousands, set thousands: '.'."
                 )
         return notes
+
+
+def _row_of(value: str, cells: pd.Series) -> int:
+    """The first row with a value, counted from 1."""
+    return int((cells == value).fillna(False).to_numpy().argmax()) + 1

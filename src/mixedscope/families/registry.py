@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import Final
 
-from mixedscope.core.errors import ModelError
+from mixedscope.core.errors import ModelError, nearest
 from mixedscope.families.beta import Beta
 from mixedscope.families.binomial import Binomial
 from mixedscope.families.counts import NegativeBinomial1, NegativeBinomial2, Poisson
@@ -55,7 +54,7 @@ def make_family(name: str, link: str | None = None) -> Family:
         )
     if plain not in FAMILIES:
         # What is near to another name of a family is led to its name here.
-        near = get_close_matches(plain, [*FAMILIES, *_ALIASES], n=1)
-        meant = f" Did you mean {_ALIASES.get(near[0], near[0])!r}?" if near else ""
+        near = nearest(plain, [*FAMILIES, *_ALIASES])
+        meant = f" Did you mean {_ALIASES.get(near, near)!r}?" if near else ""
         raise ModelError(f"There is no family {name!r}; there are {', '.join(FAMILIES)}.{meant}")
     return FAMILIES[plain](link)

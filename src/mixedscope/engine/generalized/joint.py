@@ -22,6 +22,7 @@ from mixedscope.core.errors import UnsuitedError
 from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.generalized.modes import (
     Modes,
+    begun,
     blur_at,
     inner,
     place_at,
@@ -125,11 +126,11 @@ class JointLaplace(LaplaceObjective):
         system = self.system
         joint, q, offset = system.joint, system.basis.q, system.offset
         squares = [f @ f.T for f in factors]
-        g = [np.zeros((f.n_levels, f.size)) for f in system.factors] if start is None else start
+        g = begun(system, start)
         b = [own @ square for own, square in zip(g, squares, strict=True)]
         fixed = q @ coefficients
         with np.errstate(all="ignore"):
-            here = place_at(system, offset + fixed, dispersion, list(g), b, system.random_part(b))
+            here = place_at(system, offset + fixed, dispersion, g, b, system.random_part(b))
             steps = halvings = 0
             while True:
                 steps += 1

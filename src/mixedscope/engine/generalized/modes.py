@@ -25,6 +25,7 @@ from mixedscope.engine.kernels.laplace import GAIN, MOST, ROUNDING, SETTLED, SHO
 __all__ = [
     "Modes",
     "Place",
+    "begun",
     "blur_at",
     "find_modes",
     "first_place",
@@ -209,11 +210,9 @@ def first_place(
     ``squares``: covariances (k, k) of the grouping factors. Raises FloatingPointError if zero has
     none either.
     """
-    zero = [np.zeros((f.n_levels, f.size)) for f in system.factors]
-    g = zero if start is None else list(start)
-    here = _of_turned(system, squares, fixed, dispersion, g)
+    here = _of_turned(system, squares, fixed, dispersion, begun(system, start))
     if not math.isfinite(here.value):
-        here = _of_turned(system, squares, fixed, dispersion, zero)
+        here = _of_turned(system, squares, fixed, dispersion, begun(system, None))
         if not math.isfinite(here.value):
             raise FloatingPointError("No response has a mean at these fixed effects.")
     return here
@@ -237,6 +236,13 @@ def place_at(
 def blur_at(place: Place) -> float:
     """How much h may change as linear predictors are rounded."""
     return SLACK * float(np.abs(place.eta) @ np.abs(place.rows.score))
+
+
+def begun(system: GeneralizedSystem, start: Sequence[Floats] | None) -> list[Floats]:
+    """The g to start from: zero where there is none."""
+    return (
+        [np.zeros((f.n_levels, f.size)) for f in system.factors] if start is None else list(start)
+    )
 
 
 def _of_turned(
@@ -295,8 +301,7 @@ def _approach(
     ``c - Z'WZ P c``. Gives the best g where they do not.
     """
     modal = system.modal
-    zero = [np.zeros((f.n_levels, f.size)) for f in system.factors]
-    g = zero if start is None else list(start)
+    g = begun(system, start)
     before = math.inf
     best = g
     with np.errstate(all="ignore"):

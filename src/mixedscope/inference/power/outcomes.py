@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Final, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedscope.core.errors import ModelError, suggest
+from mixedscope.core.errors import ModelError, nearest, suggest
 from mixedscope.inference.power.limits import GENERALIZED_TESTS
 
 __all__ = ["TESTS", "Outcomes", "named_test", "reml_of"]
@@ -54,8 +53,7 @@ def named_test(name: str | None, *, generalized: bool = False) -> str:
     if folded in known:
         return folded
     joined = {one.replace("-", ""): one for one in TESTS}
-    near = get_close_matches(folded.replace("-", "").replace("_", ""), joined, n=1)
-    meant = joined[near[0]] if near else ""
+    meant = joined.get(nearest(folded.replace("-", "").replace("_", ""), joined), "")
     if meant and meant not in known:
         raise ModelError(
             f"The test {meant!r} is of linear models; tests of a family are for large samples, "
