@@ -28,7 +28,12 @@ TRACES = HERE / "large_traces.csv"
 FIGURE = HERE / "large-phases.svg"
 
 #: Users and items by number of ratings.
-SIZES = {100_000: (3_000, 1_000), 1_000_000: (20_000, 8_000), 10_000_000: (80_000, 20_000)}
+SIZES = {
+    100_000: (3_000, 1_000),
+    1_000_000: (20_000, 8_000),
+    10_000_000: (80_000, 20_000),
+    25_000_000: (160_000, 59_000),
+}
 FORMULA = "rating ~ age + (1 | user) + (1 | item)"
 OPTIMIZERS = ("pybobyqa", "auto")
 

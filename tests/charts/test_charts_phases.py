@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mixedscope.charts.kinds.phases.chart import _names, _ticks, phases_chart
+from mixedscope.charts.kinds.phases.chart import _names, _size, _ticks, phases_chart
 from mixedscope.charts.kinds.phases.words import phases_title
 from mixedscope.core.errors import ModelError
 from mixedscope.summaries.phases import phase_trend
@@ -117,6 +117,13 @@ def test_long_names_are_cut_where_they_tell_nothing_apart() -> None:
     assert max(map(len, short)) <= 25
     short_enough = fits.assign(model="m", label=["m, full", "m, zerocorr"])
     assert list(_names(short_enough).values()) == ["m, full", "m, zerocorr"]
+
+
+def test_sizes_have_room_in_their_columns() -> None:
+    sizes = [7, 99_999, 100_000, 218_999, 999_499, 999_500, 25_000_000, 123_456_789]
+    written = [_size(size).replace("\u00a0", " ") for size in sizes]
+    assert written == ["7", "99,999", "100 k", "219 k", "999 k", "1 M", "25 M", "123 M"]
+    assert max(map(len, written)) <= len("99,999")
 
 
 def test_few_sizes_are_ticks_themselves() -> None:

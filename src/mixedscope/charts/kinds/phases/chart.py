@@ -224,8 +224,11 @@ def _names(fits: pd.DataFrame) -> dict[str, str]:
 
 
 def _size(value: int) -> str:
-    """A number that a column has room for: of a hundred thousand and more in millions."""
-    return f"{value:,}" if value < 100_000 else f"{number(value / 1e6)}\u00a0M"
+    """A number that a column has room for: from a hundred thousand on in thousands or millions."""
+    if value < 100_000:
+        return f"{value:,}"
+    thousands = round(value / 1e3)
+    return f"{thousands}\u00a0k" if thousands < 1000 else f"{number(value / 1e6)}\u00a0M"
 
 
 def _bars(
