@@ -10,8 +10,8 @@ from scipy.stats import norm
 import mixedscope as ms
 
 # Of the first three, searches without a look at the rival end above fits without effects of rows.
-# Of (600, 2) one with other rounding still does, by 1.2: where two minima are, not always found.
-SEEDS = [(600, 0), (600, 1), (200, 1), (200, 0), (200, 3)]
+# Of the fourth a search with other rounding ends where there are no modes, and must be left too.
+SEEDS = [(600, 0), (600, 1), (200, 1), (600, 2), (200, 0), (200, 3)]
 
 
 def _shares(n: int, seed: int) -> pd.DataFrame:

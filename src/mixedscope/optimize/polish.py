@@ -133,7 +133,11 @@ class Polisher:
         try:
             settled = self._settle_down()
             for _ in range(_SECOND_LOOKS):
-                lower = look_again(self.problem, self.point, self.note) if settled else None
+                # What cannot be checked, as at an edge beyond which there are no values, need not
+                # be the lowest either.
+                if not settled and self.problem.out_of_time:
+                    break
+                lower = look_again(self.problem, self.point, self.note)
                 if lower is None:
                     break
                 self.move(lower)
