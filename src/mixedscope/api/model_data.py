@@ -65,7 +65,7 @@ class ModelData:
         # A copy on write: the data of the model stay what they are now. Their rows keep their
         # labels, by which results are aligned with them.
         self._frame = frame.copy(deep=False)
-        if isinstance(data, pd.DataFrame):
+        if isinstance(data, pd.DataFrame) and frame is not data:
             self._frame.index = data.index
         self._columns = list(dict.fromkeys([*parsed.variables, *columns_of(self._spec, frame)]))
         self._given = {

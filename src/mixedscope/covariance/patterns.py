@@ -86,11 +86,13 @@ class _Pattern(CovarianceStructure):
     def canonical(self, theta: Floats) -> Floats:
         # lam @ lam.T does not change when a whole column changes its sign; the first entry of a
         # column that is not zero, its diagonal as a rule, is made positive.
-        sign = np.ones(self.size)
-        for entry in range(self.n_theta - 1, -1, -1):
-            if theta[entry] != 0.0:
-                sign[self._cols[entry]] = np.sign(theta[entry])
-        return theta * sign[self._cols] + 0.0
+        sign = [1.0] * self.size
+        for entry, column in zip(theta[::-1].tolist(), self._cols[::-1].tolist(), strict=True):
+            if entry != 0.0:
+                sign[column] = math.copysign(1.0, entry)
+        if min(sign) > 0.0:
+            return np.asarray(theta + 0.0, dtype=float)
+        return np.asarray(theta * np.array(sign)[self._cols] + 0.0, dtype=float)
 
     def theta_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(

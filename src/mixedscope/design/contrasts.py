@@ -158,7 +158,7 @@ def contrast_matrix(variable: str, levels: Sequence[str], spec: ContrastSpec | N
     else:
         base = settings.get("base")
         index = _level(variable, levels, base, 0 if name == "treatment" else L - 1)
-        matrix = np.delete(np.eye(L), index, axis=1)
+        matrix = np.eye(L)[:, [j for j in range(L) if j != index]]
         if name == "sum":
             matrix[index] = -1.0
             suffixes = _numbers(L - 1)

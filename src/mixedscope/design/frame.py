@@ -91,20 +91,27 @@ def as_frame(
     frame = _convert(data, only)
     if frame.columns.nlevels > 1:
         raise DataError("Columns with several levels of names cannot be used: flatten them.")
-    given = list(frame.columns)
-    names = [str(name) for name in given]
-    if len(set(names)) < len(names):
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        raise DataError(
-            f"Duplicate column name {', '.join(map(repr, repeated))}: rename or remove one."
-        )
-    if not names and not empty:
-        raise DataError("The data are empty: there are no columns.")
+    if not _are_names(frame.columns):
+        given = list(frame.columns)
+        names = [str(name) for name in given]
+        if len(set(names)) < len(names):
+            repeated = sorted({name for name in names if names.count(name) > 1})
+            raise DataError(
+                f"Duplicate column name {', '.join(map(repr, repeated))}: rename or remove one."
+            )
+        if not names and not empty:
+            raise DataError("The data are empty: there are no columns.")
+        if names != given:
+            frame = frame.set_axis(names, axis=1).reset_index(drop=True)
     if not len(frame) and not empty:
-        raise DataError(f"The data are empty: no rows under the columns {', '.join(names[:20])}.")
-    if names != given or not isinstance(frame.index, pd.RangeIndex):
-        frame = frame.set_axis(names, axis=1).reset_index(drop=True)
-    return frame
+        shown = ", ".join(frame.columns[:20])
+        raise DataError(f"The data are empty: no rows under the columns {shown}.")
+    return frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index(drop=True)
+
+
+def _are_names(columns: pd.Index[Any]) -> bool:
+    """Whether all names of columns are texts, and differ: pandas keeps what it found of them."""
+    return columns.inferred_type == "string" and columns.is_unique and not columns.hasnans
 
 
 def _convert(data: Any, only: Collection[str] | None) -> pd.DataFrame:

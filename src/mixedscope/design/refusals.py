@@ -66,6 +66,8 @@ def far_from_zero(*blocks: tuple[Sequence[str], NDArray[np.float64]]) -> list[st
     notes = []
     seen = {INTERCEPT}
     for names, matrix in blocks:
+        if seen.issuperset(names):
+            continue
         # Nearly all columns vary enough in some of their rows, and are not looked at any further:
         # rows from all over, for those of one group may be alike.
         some = matrix[:: max(len(matrix) // 64, 1)]

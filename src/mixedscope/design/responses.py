@@ -43,15 +43,12 @@ def read_response(node: Node, columns: TermColumns) -> Observed:
     categories the second is the success, in the order of the levels.
     """
     if isinstance(node, Call) and node.function == TRIALS:
-        parts = [
-            columns.numeric(part, f"In {unparse(node)}, the column") for part in node.arguments
-        ]
+        written = unparse(node)
+        parts = [columns.numeric(part, f"In {written}, the column") for part in node.arguments]
         if len(parts) != 2:
-            raise DataError(
-                f"{unparse(node)} must have two columns: {TRIALS}(successes, failures)."
-            )
+            raise DataError(f"{written} must have two columns: {TRIALS}(successes, failures).")
         successes, failures = parts
-        _check_counts(node, successes, failures, columns)
+        _check_counts(written, successes, failures, columns)
         total = successes + failures
         return Observed(successes / total, total)
     if isinstance(node, Binary) and node.op == "/":
@@ -133,8 +130,8 @@ def trials_of_rows(
     return trials
 
 
-def _check_counts(node: Node, successes: Floats, failures: Floats, columns: TermColumns) -> None:
-    """Refuse numbers that are no counts, and rows of no trials."""
+def _check_counts(written: str, successes: Floats, failures: Floats, columns: TermColumns) -> None:
+    """Refuse numbers that are no counts, and rows of no trials; `written`: what says them."""
     faults = (
         (
             ~((successes >= 0.0) & (failures >= 0.0)),
@@ -150,12 +147,12 @@ def _check_counts(node: Node, successes: Floats, failures: Floats, columns: Term
         (successes + failures == 0.0, "must not both be 0", "Leave such rows out."),
     )
     for bad, wanted, advice in faults:
-        found = np.flatnonzero(bad)
-        if len(found):
-            at = found[0]
-            more = f", {len(found)} rows in all" if len(found) > 1 else ""
+        at = int(bad.argmax())
+        if bad[at]:
+            count = int(bad.sum())
+            more = f", {count} rows in all" if count > 1 else ""
             raise DataError(
-                f"Numbers of successes and of failures in {unparse(node)} {wanted}; row "
+                f"Numbers of successes and of failures in {written} {wanted}; row "
                 f"{int(columns.rows[at]) + 1} has {successes[at]:g} and {failures[at]:g}{more}. "
                 f"{advice}"
             )

@@ -266,7 +266,8 @@ class TermColumns:
 
     def described(self, without: Node) -> dict[str, dict[str, Any]]:
         """What each variable of the terms is, and how coded, but for the response."""
-        known = {key: v for key, v in self._variables.items() if key != unparse(without)}
+        response = unparse(without)
+        known = {key: v for key, v in self._variables.items() if key != response}
         codings = {
             f"`{name}`" if f"`{name}`" in known else name: c for name, c in self.codings.items()
         }
@@ -298,26 +299,25 @@ class TermColumns:
         if isinstance(node, Name):
             return self._column(node, key)
         for used in names_in(node):
+            if used.name in self.codes:  # it was looked at before
+                continue
             series = self.frame[used.name]
             refuse_unusable(series)
             if is_numeric(series):
-                numbers = numeric_column(series)
-                self.check_finite(numbers, f"Column {used.name!r}")
-                self._look_for_codes(used.name, numbers)
+                self._numbers(series, used.name)
         evaluator = Evaluator(self.text, self.frame, self.rows, self.learned)
         if isinstance(node, Call) and node.function in CATEGORICAL:
             return self._category(node, key, evaluator)
         if isinstance(node, Call) and node.function in BASES:
             return self._basis(node, key, evaluator)
         value = evaluator.value(node)
-        data = np.broadcast_to(value.data, (len(self.rows),))
         if value.kind == "boolean":
-            return self._factor(pd.Series(np.array(data), name=key), key)
+            return self._factor(pd.Series(np.full(len(self.rows), value.data), name=key), key)
         if value.kind == "text":
             raise FormulaError(
                 self.text, node.position, f"{key} is text; only numbers or conditions can be used."
             )
-        values = np.array(data, dtype=np.float64)
+        values = np.full(len(self.rows), value.data, dtype=np.float64)
         self.check_finite(values, key)
         return ColumnBlock(values[:, None], (key,))
 
@@ -339,12 +339,16 @@ class TermColumns:
             return factor
         if not is_numeric(series):
             raise self._of_another_kind(series)
+        return ColumnBlock(self._numbers(series, node.name)[:, None], (key,))
+
+    def _numbers(self, series: pd.Series, name: str) -> NDArray[np.float64]:
+        """Numbers (n,) of a column, all finite; it is noted which may stand for missing ones."""
         values = numeric_column(series)
         whole = isinstance(series.dtype, np.dtype) and series.dtype.kind in "iu"
         if not whole and not (math.isfinite(values.min()) and math.isfinite(values.max())):
-            self.check_finite(values, f"Column {node.name!r}")
-        self._look_for_codes(node.name, values)
-        return ColumnBlock(values[:, None], (key,))
+            self.check_finite(values, f"Column {name!r}")
+        self._look_for_codes(name, values)
+        return values
 
     def _look_for_codes(self, name: str, values: NDArray[np.float64]) -> None:
         """Note of a column of the model's own rows what may stand for a missing value."""

@@ -103,6 +103,8 @@ class GroupEffects:
 
         ``theta`` (..., n_theta): the term's.
         """
+        if len(self.structures) == 1:
+            return self.structures[0].factor(theta)
         lam = np.zeros((*theta.shape[:-1], self.size, self.size))
         for columns, structure, part in self._split(theta):
             lam[..., columns, columns] = structure.factor(part)
@@ -337,9 +339,15 @@ class GroupEffects:
         """Rank of the covariance where no parameter is at an end of its range."""
         return sum(s.rank for s in self.structures)
 
+    def is_deficient(self, factor: Floats, tol: float) -> bool:
+        """Whether a factor (k, k) of the structures has less than their rank, to within `tol`."""
+        if self.rank == self.size and _is_clearly_regular(factor, tol):
+            return False
+        return bool(np.linalg.svd(factor, compute_uv=False)[self.rank - 1] <= tol)
+
     def canonical(self, theta: Floats) -> Floats:
         """Return the theta of the same covariance within its canonical range."""
-        return np.concatenate([s.canonical(part) for _, s, part in self._split(theta)])
+        return joined([s.canonical(part) for _, s, part in self._split(theta)])
 
     def theta_names(self) -> tuple[str, ...]:
         """Names as lme4's: ``Subject.(Intercept)``, ``Subject.Days.(Intercept)``.
@@ -374,8 +382,28 @@ class GroupEffects:
         return out
 
 
+def _is_clearly_regular(factor: Floats, tol: float) -> bool:
+    """Whether a bound puts the smallest singular value of a lower triangle (k, k) above `tol`.
+
+    The product of all of them is that of the diagonal, and none is above the Frobenius norm. For
+    small matrices this takes a fraction of the time of a decomposition.
+    """
+    if factor.size == 1:
+        return abs(float(factor[0, 0])) > tol
+    norm = math.sqrt(float(np.vdot(factor, factor)))
+    if not 0.0 < norm < math.inf:
+        return False
+    share = math.prod([value / norm for value in factor.diagonal().tolist()])
+    return abs(share) * norm > 1.001 * tol
+
+
 def numbered_apart(parts: Sequence[NDArray[np.intp]]) -> NDArray[np.intp]:
-    """Join numbers from 0 on so that those of different parts differ; -1 stays."""
+    """Join numbers from 0 on so that those of different parts differ; -1 stays.
+
+    A single part is given back as it is, not to be written to.
+    """
+    if len(parts) == 1:
+        return parts[0]
     out, first = [], 0
     for part in parts:
         out.append(np.where(part >= 0, part + first, -1))

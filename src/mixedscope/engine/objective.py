@@ -51,21 +51,6 @@ __all__ = ["Evaluation", "ProfiledObjective", "ProfiledSystem"]
 Floats = NDArray[np.float64]
 
 
-def _is_clearly_regular(factor: Floats, tol: float) -> bool:
-    """Whether a bound puts the smallest singular value of a lower triangle (k, k) above `tol`.
-
-    The product of all of them is that of the diagonal, and none is above the Frobenius norm. For
-    small matrices this takes a fraction of the time of a decomposition.
-    """
-    if factor.size == 1:
-        return abs(float(factor[0, 0])) > tol
-    norm = math.sqrt(float(np.vdot(factor, factor)))
-    if not 0.0 < norm < math.inf:
-        return False
-    share = math.prod([value / norm for value in factor.diagonal().tolist()])
-    return abs(share) * norm > 1.001 * tol
-
-
 class ProfiledObjective(ABC):
     """The objective as it is evaluated; made as `engine.search.searchable.SearchableObjective`.
 
@@ -279,12 +264,8 @@ class ProfiledObjective(ABC):
         root mean square. Directions that a structure of reduced rank leaves out are not meant.
         """
         factors = self.factors(np.asarray(theta, dtype=float))
-        for term, factor in zip(self.system.terms, factors, strict=True):
-            if term.rank == term.size and _is_clearly_regular(factor, tol):
-                continue
-            if np.linalg.svd(factor, compute_uv=False)[term.rank - 1] <= tol:
-                return True
-        return False
+        terms = zip(self.system.terms, factors, strict=True)
+        return any(term.is_deficient(factor, tol) for term, factor in terms)
 
     def limited_threads(self) -> AbstractContextManager[None]:
         """Hold all linear algebra, numpy's too, to the engine's threads during a fit."""

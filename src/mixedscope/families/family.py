@@ -271,12 +271,13 @@ class MeanFamily(Family):
 
 def refuse(response: Response, name: str, bad: NDArray[np.bool_], wanted: str) -> None:
     """Raise the error on the first bad row, if there is one."""
-    rows = np.flatnonzero(bad)
-    if len(rows):
-        more = f", {len(rows)} in all" if len(rows) > 1 else ""
+    first = int(bad.argmax())
+    if bad[first]:
+        count = int(bad.sum())
+        more = f", {count} in all" if count > 1 else ""
         raise DataError(
-            f"The response {name!r} must be {wanted}; in row {rows[0] + 1} of those used it is "
-            f"{response.y[rows[0]]:g}{more}."
+            f"The response {name!r} must be {wanted}; in row {first + 1} of those used it is "
+            f"{response.y[first]:g}{more}."
         )
 
 

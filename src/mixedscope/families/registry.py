@@ -48,11 +48,11 @@ def make_family(name: str, link: str | None = None) -> Family:
     """
     plain = _plain(name)
     plain = _ALIASES.get(plain, plain)
-    if is_normal(name):
-        raise ModelError(
-            f"The family {name!r} is that of linear models: leave family out (ms.lmer)."
-        )
     if plain not in FAMILIES:
+        if is_normal(name):
+            raise ModelError(
+                f"The family {name!r} is that of linear models: leave family out (ms.lmer)."
+            )
         # What is near to another name of a family is led to its name here.
         near = nearest(plain, [*FAMILIES, *_ALIASES])
         meant = f" Did you mean {_ALIASES.get(near, near)!r}?" if near else ""

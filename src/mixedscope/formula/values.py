@@ -53,10 +53,12 @@ def number_value(data: Array) -> Value:
 
 def column_value(series: pd.Series) -> Value:
     """Take a column of a data frame into the evaluator."""
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "iuf":
+        return number_value(series.to_numpy())  # most columns: pandas takes its time
     import pandas as pd
 
     missing = series.isna().to_numpy(dtype=bool)
-    dtype = series.dtype
     if pd.api.types.is_bool_dtype(dtype) and not isinstance(dtype, pd.CategoricalDtype):
         data = series.fillna(False).to_numpy(dtype=bool) if missing.any() else series.to_numpy(bool)
         return Value("boolean", data, missing)

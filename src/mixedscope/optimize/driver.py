@@ -124,7 +124,8 @@ def minimize(
     if optimizer == "auto" and polish and not own:
         settings = {**backend.hastened, **(settings or {})}
     # Of an estimated objective the line searches of backends with gradients would ask too much.
-    by_information = is_estimated(objective) and backend.starts_from_moments
+    by_probes = is_estimated(objective)
+    by_information = by_probes and backend.starts_from_moments
     if by_information and given:
         raise OptimizerError(
             f"models with solver='iterative' are searched by the average information where "
@@ -148,7 +149,7 @@ def minimize(
         max_seconds=max_seconds,
         progress=bool(progress),
     )
-    settler = Settler(problem) if is_estimated(objective) else None
+    settler = Settler(problem) if by_probes else None
     try:
         try:
             if settler is not None and by_information:

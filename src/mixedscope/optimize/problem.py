@@ -392,7 +392,7 @@ class Problem:
 
 def _inverse(shape: FloatArray) -> FloatArray:
     """Invert by substitution what is a lower triangle: its entries may differ much in size."""
-    if np.triu(shape, 1).any():
+    if any(row[i + 1 :].any() for i, row in enumerate(shape)):
         return np.asarray(np.linalg.inv(shape))
     out = np.zeros_like(shape)
     for i, row in enumerate(shape):

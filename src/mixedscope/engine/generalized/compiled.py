@@ -10,6 +10,7 @@ values and gradients.
 from __future__ import annotations
 
 import math
+import sys
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -112,7 +113,8 @@ class SortedRows:
     ) -> SortedRows:
         """Put rows in order, and columns of random effects in that of the `factors`."""
         counts = system.response.counts
-        z = np.hstack([system.factors[f].z for f in factors])
+        parts = [system.factors[f].z for f in factors]
+        z = parts[0] if len(parts) == 1 else np.hstack(parts)
         columns = (
             np.ascontiguousarray(z[order], dtype=np.float64),
             np.ascontiguousarray(system.basis.q[order] * math.sqrt(system.n)),
@@ -340,7 +342,7 @@ class CompiledLaplace(LaplaceObjective):
         return GeneralizedEvaluation(
             deviance + float(penalty) + float(log_det), beta.copy(), dispersion, float(log_det),
             deviance, float(penalty), int(parts[STEPS_TAKEN]), int(parts[HALVINGS]),
-            4.0 * np.finfo(float).eps * size,
+            4.0 * sys.float_info.epsilon * size,
         )  # fmt: skip
 
     def evaluate(self, point: Floats) -> GeneralizedEvaluation:
@@ -427,9 +429,8 @@ class CompiledLaplace(LaplaceObjective):
 def by_columns(rows: Floats, matrix: Floats) -> Floats:
     """Products (..., k) of a matrix (k, k) with every row (..., k), each as by itself.
 
-    What BLAS gives a row depends on how many there are.
+    What BLAS gives a row depends on how many there are. Sums across rows of memory are made in
+    order.
     """
-    out = np.zeros(rows.shape)
-    for j, column in enumerate(matrix.T):
-        out += rows[..., j, None] * column
-    return out
+    shares = np.multiply(rows[..., None], matrix.T, order="C")
+    return np.asarray(np.add.reduce(shares, axis=-2, initial=0.0))

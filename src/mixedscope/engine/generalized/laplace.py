@@ -132,9 +132,8 @@ class LaplaceObjective:
         free = r + len(more)
         self.lower = joined([*(t.lower for t in system.terms), np.full(free, -np.inf)])
         self.edges = joined([*(t.edges for t in system.terms), np.full(free, np.nan)])
-        self.columns = numbered_apart(
-            [*(t.columns for t in system.terms), np.full(free, -1, dtype=np.intp)]
-        )
+        columns = numbered_apart([t.columns for t in system.terms])
+        self.columns = np.concatenate([columns, np.full(free, -1, dtype=np.intp)])
         sizes = np.sqrt((system.X**2).mean(axis=0))
         self.scale = joined([*(t.scale for t in system.terms), sizes, np.ones(len(more))])
         self._modes: Modes | None = None
@@ -461,9 +460,20 @@ class LaplaceObjective:
 
     def canonical(self, point: Floats) -> Floats:
         """The point of the same covariances whose diagonals are not negative."""
-        k = self.n_theta
+        # Where theta are entries of factors, only their columns may change sign.
+        if self._signed is not None:
+            values = point.tolist()  # so few that numpy takes longer
+            if min([values[i] for i in self._signed], default=1.0) > 0.0:
+                return point + 0.0
         theta = [t.canonical(point[t.theta]) for t in self.system.terms]
-        return np.concatenate([*theta, point[k:]])
+        return np.concatenate([*theta, point[self.n_theta :]])
+
+    @cached_property
+    def _signed(self) -> list[int] | None:
+        """Theta whose signs are those of columns of factors; None if not all are such entries."""
+        if any(s.entries is None for t in self.system.terms for s in t.structures):
+            return None
+        return np.flatnonzero(self.lower == 0.0).tolist()
 
     @property
     def is_quick(self) -> bool:
@@ -485,10 +495,8 @@ class LaplaceObjective:
     def rank_deficient(self, point: Floats, tol: float = 1e-4) -> bool:
         """Whether a covariance factor has less than the rank of its structure."""
         factors = self.system.standard_factors(np.asarray(point, dtype=float)[: self.n_theta])
-        return any(
-            np.linalg.svd(factor, compute_uv=False)[term.rank - 1] <= tol
-            for term, factor in zip(self.system.terms, factors, strict=True)
-        )
+        terms = zip(self.system.terms, factors, strict=True)
+        return any(term.is_deficient(factor, tol) for term, factor in terms)
 
     def beyond(self, point: Floats) -> list[Floats]:
         """Points from which to look past one where a variance of zero hides directions."""

@@ -125,7 +125,7 @@ def is_concordant(system: GeneralizedSystem) -> bool:
         return False
     factor = system.factors[0]
     side = system.family.endless_sides(system.response.y)
-    if np.ptp(factor.z) > 0.0 or not (np.abs(side) == 1.0).all():
+    if not side.all() or np.ptp(factor.z) > 0.0:
         return False
     counts = system.response.counts
     each = np.ones(system.n) if counts is None else counts

@@ -9,7 +9,7 @@ effects per level, and nested factors, are summed step by step:
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -74,12 +74,9 @@ class SingleQuadrature(SingleLaplace):
     def _room(self, with_work: bool) -> tuple[Floats, Work]:
         spherical, work = super()._room(with_work)
         shown = work[2].shape[1]
-        nodes, logs = rule_of(self.points)
-        # Shares are of the largest so far: those in the middle, which are largest, come first.
-        order = np.argsort(np.abs(nodes), kind="stable")
         return spherical, (
             *work[:2], np.empty((ROWS_OF_NODES, shown)), np.empty((2 * ROOM, shown)), *work[4:6],
-            np.concatenate([nodes[order], logs[order]]), np.empty(OF_LEVEL * len(spherical)),
+            _from_the_middle(self.points).copy(), np.empty(OF_LEVEL * len(spherical)),
         )  # fmt: skip
 
     @cached_property
@@ -91,3 +88,14 @@ class SingleQuadrature(SingleLaplace):
     def is_quick(self) -> bool:
         """Whether an evaluation takes no longer than a millisecond, about."""
         return super().is_quick and self.system.n * self.points <= _QUICK
+
+
+@cache
+def _from_the_middle(points: int) -> Floats:
+    """Nodes of a rule and their logarithms (2 points,), not to be written to.
+
+    Shares are of the largest so far: those in the middle, which are largest, come first.
+    """
+    nodes, logs = rule_of(points)
+    order = np.argsort(np.abs(nodes), kind="stable")
+    return np.concatenate([nodes[order], logs[order]])
