@@ -41,6 +41,16 @@ def test_every_chart_of_a_model_is_drawn_by_one_of_four_jobs() -> None:
     assert len(names) == len(set(names)) == 4 * len(plan.config.models)
 
 
+def test_the_readme_says_how_much_the_default_run_makes() -> None:
+    plan = default_plan()
+    captions = [name for name in plan.chart_files() if name.endswith(".caption.json")]
+    films = [name for name in plan.film_files() if name.endswith(f".{plan.film_formats()[0]}")]
+    fits = plan.fit_files("fit.json")
+    text = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    said = f"({len(fits)} fits, {len(captions)} figures, {len(films)} that move among them;"
+    assert said in text
+
+
 @pytest.mark.parametrize(
     ("setting", "redrawn"),
     [
