@@ -73,7 +73,8 @@ def responses(family: str, n: int, rng: np.random.Generator) -> Response:
     if family == "gamma":
         return Response(np.exp(rng.normal(size=n)), weights)
     if family == "beta":
-        return Response(rng.uniform(0.01, 0.99, n), weights)
+        extreme = rng.choice([1e-300, 1e-12, 1.0 - 1e-12], n)
+        return Response(np.where(rng.random(n) < 0.3, extreme, rng.uniform(0.01, 0.99, n)), weights)
     return Response(rng.choice([0, 1, 2, 7, 60, 500, 2_000, 10_000_003], n).astype(float), weights)
 
 
@@ -107,8 +108,6 @@ def test_rows_and_slopes_are_those_of_the_family(name: str, link: str, dispersio
     eta = predictors(link, name)
     n = len(eta)
     response = responses(name, n, np.random.default_rng(4))
-    if name in ("nbinom2", "nbinom1"):
-        response = Response(np.minimum(response.y, 2000.0), response.weights)
     if name == "gamma" and link in ("identity", "inverse"):
         response = Response(response.y + 0.5, response.weights)
     expected = told(family, response, eta, dispersion)
@@ -146,8 +145,6 @@ def test_what_a_dispersion_adds_is_the_constant_of_the_family(name: str, link: s
         return
     rng = np.random.default_rng(3)
     response = responses(name, 80, rng)
-    if name in ("nbinom2", "nbinom1"):
-        response = Response(np.minimum(response.y, 2000.0), response.weights)
     assert response.counts is not None
     numbers = steps_of(name, link, is_single=True, linked=False)
     table = interpreter.interpret(table_of.interpreted, numbers, response.y, response.counts)  # type: ignore[attr-defined]

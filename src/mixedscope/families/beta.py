@@ -8,6 +8,7 @@ from scipy import special
 
 from mixedscope.families.family import ProbabilityFamily, Response, Rows, Slopes, refuse
 from mixedscope.families.gamma_functions import log_gamma_rest, log_less_digamma
+from mixedscope.families.ratios import log_ratio
 
 __all__ = ["Beta"]
 
@@ -106,7 +107,7 @@ def _entropy(y: Floats, a: Floats, b: Floats, precision: float) -> Floats:
     """
     mean, rest = a / precision, b / precision
     change = np.where(mean < 0.5, y - mean, rest - (1.0 - y))
-    return np.asarray(a * np.log1p(change / mean) + b * np.log1p(-change / rest))
+    return np.asarray(a * log_ratio(y, mean, change) + b * log_ratio(1.0 - y, rest, -change))
 
 
 def _of_mean(y: Floats, a: Floats, b: Floats, precision: float) -> tuple[Floats, Floats, Floats]:

@@ -8,6 +8,7 @@ from scipy import special
 
 from mixedscope.core.errors import DataError
 from mixedscope.families.family import ProbabilityFamily, Response, Rows, Slopes, refuse
+from mixedscope.families.ratios import times_log_ratio
 
 __all__ = ["Binomial"]
 
@@ -71,9 +72,9 @@ class Binomial(ProbabilityFamily):
 
     def deviances(self, y: Floats, mean: Floats, dispersion: float) -> Floats:
         """Of shares, for each trial."""
-        return np.asarray(
-            2.0 * (special.xlogy(y, y / mean) + special.xlogy(1.0 - y, (1.0 - y) / (1.0 - mean)))
-        )
+        change, rest = y - mean, 1.0 - y
+        lost = times_log_ratio(y, mean, change) + times_log_ratio(rest, 1.0 - mean, -change)
+        return np.asarray(2.0 * lost)
 
     def row_constants(self, response: Response, dispersion: float) -> Floats:
         """Logarithms of binomial coefficients."""

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from mixedscope.families.family import MeanFamily, Response, refuse
 from mixedscope.families.gamma_functions import log_gamma_rest, log_less_digamma
+from mixedscope.families.ratios import log_ratio
 
 __all__ = ["Gamma"]
 
@@ -45,7 +46,8 @@ class Gamma(MeanFamily):
 
     def deviances(self, y: Floats, mean: Floats, dispersion: float) -> Floats:
         """Of a shape of 1."""
-        return np.asarray(-2.0 * (np.log(y / mean) - (y - mean) / mean))
+        change = y - mean
+        return np.asarray(2.0 * (change / mean - log_ratio(y, mean, change)))
 
     def row_constants(self, response: Response, dispersion: float) -> Floats:
         """What the shape and the amounts give."""

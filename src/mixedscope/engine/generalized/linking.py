@@ -46,7 +46,7 @@ _FAMILIES: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
         likelihoods.count_above,
     ),
     "nbinom1": (
-        means.linear, means.changes_of_linear, means.constant_of_linear, means.sum_counts,
+        means.linear, means.changes_of_linear, means.constant_of_linear, means.sum_few_counts,
     ),
     "gamma": (
         means.amounts, means.changes_of_amounts, means.constant_of_amounts, means.count_rows,

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from mixedscope.engine.compile.compiled import part
 from mixedscope.engine.compile.logarithm import exp, expm1, log, log1p
 from mixedscope.engine.kernels import laplace_steps
+from mixedscope.engine.kernels.gamma_series import gamma_functions
 from mixedscope.engine.kernels.laplace_steps import CHANGE, LINK, OWN
 
 __all__ = [
+    "MANY",
+    "MOST",
     "changes_of_composed",
     "changes_of_size",
     "composed_rows",
@@ -23,6 +26,8 @@ __all__ = [
     "poisson_of",
     "poisson_rows",
     "rising",
+    "shares_of",
+    "size_of",
     "size_rows",
 ]
 
@@ -37,8 +42,9 @@ _own_changes = laplace_steps.own_changes.call
 # that another factor, 2 at most, is put to before its logarithm is taken.
 _TINY = 1e-9
 _LARGE = 1e300
-# As in :mod:`mixedscope.families.counts`.
-_MANY = 1000.0
+#: As in :mod:`mixedscope.families.counts`.
+MANY = 1000.0
+MOST = 700.0
 
 
 @part
@@ -115,7 +121,7 @@ def logistic_rows(
 @part
 def poisson_of(y: float, log_mean: float, mean: float) -> tuple[float, float]:
     """Log-likelihood of a count and its derivative by the logarithm of the mean."""
-    if y < _MANY:
+    if y < MANY:
         return y * log_mean - mean, y - mean
     change = log_mean - log(y)
     rise = expm1(change)
@@ -151,6 +157,38 @@ def poisson_rows(
 
 
 @part
+def shares_of(mean: float, size: float) -> tuple[float, float]:
+    """Of a mean and of a size in the sum of both."""
+    inverse = 1.0 / (mean + size)
+    return mean * inverse if mean < _LARGE else 1.0, size * inverse
+
+
+@part
+def size_of(
+    y: float, log_mean: float, mean: float, share: float, rest: float, size: float
+) -> tuple[float, float, float]:
+    """Log-likelihood of a count and a size, its derivatives by logarithms of the mean and the size.
+
+    Of large counts less that of a mean equal to the count, as in
+    :mod:`mixedscope.families.counts`; but for what `rising` gives. ``share``, ``rest``: see
+    `shares_of`.
+    """
+    total = y + size
+    if y < MANY:
+        lift = log1p(mean / size)
+        return y * log_mean - total * lift, y * rest - size * share, total * share - size * lift
+    change = log_mean - log(y)
+    few, many, turned = y, -size, change
+    if y > size:
+        few, many, turned = size, y, -change
+    odds = few / total * expm1(min(turned, MOST))
+    lift = log1p(odds) + max(turned - MOST, 0.0)
+    first = many * (odds / (1.0 + odds))
+    own = lift if y <= size else change + lift
+    return few * turned - total * lift, first, -size * own - first
+
+
+@part
 def size_rows(
     numbers: Ints,
     first: int,
@@ -170,13 +208,13 @@ def size_rows(
     for i in range(first, last):
         times = counts[i] if is_counted else 1.0
         mean = exp(eta[i])
-        size = y[i] + dispersion
-        share = mean / (mean + dispersion) if mean < _LARGE else 1.0
-        spread = size * share * (1.0 - share)
-        total += times * (y[i] * eta[i] - size * log1p(mean / dispersion))
-        score[i] = times * (y[i] - size * share)
+        share, rest = shares_of(mean, dispersion)
+        value, one, _ = size_of(y[i], eta[i], mean, share, rest, dispersion)
+        spread = (y[i] + dispersion) * share * rest
+        total += times * value
+        score[i] = times * one
         weight[i] = times * spread
-        slope[i] = times * (spread * (1.0 - 2.0 * share))
+        slope[i] = times * (spread * (rest - share))
     return total
 
 
@@ -196,45 +234,64 @@ def changes_of_size(
     """
     for i in range(first, last):
         mean = exp(eta[i])
-        share = mean / (mean + size) if mean < _LARGE else 1.0
-        spread = share * (1.0 - share)
-        total = y[i] + size
-        scratch[CHANGE, i] = total * share - size * log1p(mean / size)
-        scratch[CHANGE + 1, i] = total * spread - size * share
-        scratch[CHANGE + 2, i] = size * spread - total * spread * (1.0 - 2.0 * share)
+        share, rest = shares_of(mean, size)
+        _, one, own = size_of(y[i], eta[i], mean, share, rest, size)
+        scratch[CHANGE, i] = own
+        scratch[CHANGE + 1, i] = one * share
+        scratch[CHANGE + 2, i] = share * rest * (2.0 * size * share + y[i] * (share - rest))
 
 
 @part
-def rising(above: Floats, size: float, out: Floats) -> None:
+def rising(table: Floats, size: float, out: Floats) -> None:
     """Sum of ``log(1 + j / size)`` over counts and all j below, and its derivative by log(size).
 
-    ``above[j]``: how many counts are larger than j.
+    Of large counts without what `size_of` leaves out. ``table``: see `count_above`.
     """
     value = slope = 0.0
-    for j in range(len(above)):
-        value += above[j] * log1p(j / size)
-        slope -= above[j] * (j / (size + j))
+    longest = int(table[0]) if len(table) > 0 else 0
+    for j in range(longest):
+        above = table[1 + j]
+        value += above * log1p(j / size)
+        slope -= above * (j / (size + j))
+    if len(table) > 1 + longest:
+        own, less, _, _ = gamma_functions(size)
+        for i in range(1 + longest, len(table), 2):
+            whole, rest, _, _ = gamma_functions(table[i] + size)
+            value += table[i + 1] * (whole - own)
+            slope += table[i + 1] * (size * (less - rest))
     out[0] = value
     out[1] = slope
 
 
 @part
 def count_above(y: Floats, counts: Floats, table: Floats) -> int:
-    """Fill `table`, zeros, with how many of the counts `y` (n,) are larger than 0, 1, ….
+    """Fill `table`, zeros, with what `rising` needs to know of the counts `y` (n,).
 
-    Gives how long it has to be; a shorter one is left alone.
+    The largest of those that are not large, how many of these are larger than 0, 1, …, and every
+    large one with how often it counts. Gives how long it has to be; a shorter one is left alone.
     """
-    longest = 0
+    longest = n_large = 0
     for i in range(len(y)):
-        longest = max(longest, int(y[i]))
-    if len(table) < longest:
-        return longest
+        if y[i] < MANY:
+            longest = max(longest, int(y[i]))
+        else:
+            n_large += 1
+    length = 1 + longest + 2 * n_large
+    if len(table) < length:
+        return length
+    table[0] = longest
+    place = 1 + longest
     for i in range(len(y)):
-        if y[i] > 0.0:
-            table[int(y[i]) - 1] += counts[i] if len(counts) > 0 else 1.0
-    for j in range(longest - 2, -1, -1):
+        times = counts[i] if len(counts) > 0 else 1.0
+        if y[i] >= MANY:
+            table[place] = y[i]
+            table[place + 1] = times
+            place += 2
+        elif y[i] > 0.0:
+            table[int(y[i])] += times
+    for j in range(longest - 1, 0, -1):
         table[j] += table[j + 1]
-    return longest
+    return length
 
 
 @part

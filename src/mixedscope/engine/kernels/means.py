@@ -15,7 +15,7 @@ from mixedscope.engine.compile.logarithm import exp, expm1, log, log1p
 from mixedscope.engine.kernels import laplace_steps
 from mixedscope.engine.kernels.gamma_series import differences, gamma_functions
 from mixedscope.engine.kernels.laplace_steps import CHANGE, LINK, OWN
-from mixedscope.engine.kernels.likelihoods import poisson_of
+from mixedscope.engine.kernels.likelihoods import MANY, MOST, poisson_of, shares_of, size_of
 
 __all__ = [
     "amounts",
@@ -32,14 +32,16 @@ __all__ = [
     "linear",
     "overdispersed",
     "poisson",
-    "sum_counts",
+    "sum_few_counts",
 ]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _link = laplace_steps.link.call
-_LARGE = 1e300
+# As in :mod:`mixedscope.families.counts` and :mod:`mixedscope.families.ratios`.
+_FAR = -0.5
+_NEAR = 0.5
 
 
 @part
@@ -60,13 +62,13 @@ def overdispersed(first: int, last: int, y: Floats, size: float, scratch: Floats
     """Counts of variance ``mu + mu**2 / size``."""
     for i in range(first, last):
         mean = exp(scratch[LINK, i])
-        share = mean / (mean + size) if mean < _LARGE else 1.0
-        total = y[i] + size
-        spread = total * share * (1.0 - share)
-        scratch[OWN, i] = y[i] * scratch[LINK, i] - total * log1p(mean / size)
-        scratch[OWN + 1, i] = y[i] - total * share
+        share, rest = shares_of(mean, size)
+        value, one, _ = size_of(y[i], scratch[LINK, i], mean, share, rest, size)
+        spread = (y[i] + size) * share * rest
+        scratch[OWN, i] = value
+        scratch[OWN + 1, i] = one
         scratch[OWN + 2, i] = -spread
-        scratch[OWN + 3, i] = -spread * (1.0 - 2.0 * share)
+        scratch[OWN + 3, i] = -spread * (rest - share)
 
 
 @part
@@ -76,12 +78,33 @@ def changes_of_overdispersed(
     """By the logarithm of the size, but for what `rising` gives."""
     for i in range(first, last):
         mean = exp(scratch[LINK, i])
-        share = mean / (mean + size) if mean < _LARGE else 1.0
-        spread = share * (1.0 - share)
-        total = y[i] + size
-        scratch[CHANGE, i] = total * share - size * log1p(mean / size)
-        scratch[CHANGE + 1, i] = total * spread - size * share
-        scratch[CHANGE + 2, i] = total * spread * (1.0 - 2.0 * share) - size * spread
+        share, rest = shares_of(mean, size)
+        _, one, own = size_of(y[i], scratch[LINK, i], mean, share, rest, size)
+        scratch[CHANGE, i] = own
+        scratch[CHANGE + 1, i] = one * share
+        scratch[CHANGE + 2, i] = share * rest * (y[i] * (rest - share) - 2.0 * size * share)
+
+
+@part
+def _linear_of(y: float, change: float, size: float, dispersion: float) -> tuple[float, float]:
+    """Log-likelihood of a large count of variance ``mu (1 + dispersion)``; by the log of the mean.
+
+    Less that of a mean equal to the count, as in :mod:`mixedscope.families.counts`.
+    """
+    whole = 1.0 + dispersion
+    by_count = expm1(change) / whole
+    if by_count < _FAR:
+        by_count = log((dispersion + exp(change)) / whole)
+    else:
+        by_count = log1p(by_count)
+    by_size = dispersion / whole * expm1(min(-change, MOST))
+    if by_size < _FAR:
+        by_size = log((1.0 + dispersion * exp(-change)) / whole)
+    else:
+        by_size = log1p(by_size)
+    high, low = gamma_functions(y + size), gamma_functions(size)
+    value = y * by_count + size * by_size + high[0] - low[0]
+    return value, size * (by_size + low[1] - high[1])
 
 
 @part
@@ -91,9 +114,11 @@ def linear(first: int, last: int, y: Floats, dispersion: float, scratch: Floats)
     for i in range(first, last):
         size = exp(scratch[LINK, i]) / dispersion
         rise, slope, bend, twist = differences(y[i], size)
-        one = size * (slope - fall)
+        value, one = rise - size * fall, size * (slope - fall)
+        if y[i] >= MANY:
+            value, one = _linear_of(y[i], scratch[LINK, i] - log(y[i]), size, dispersion)
         two = one + size * size * bend
-        scratch[OWN, i] = rise - size * fall
+        scratch[OWN, i] = value
         scratch[OWN + 1, i] = one
         scratch[OWN + 2, i] = two
         scratch[OWN + 3, i] = two + size * size * (2.0 * bend + size * twist)
@@ -102,16 +127,20 @@ def linear(first: int, last: int, y: Floats, dispersion: float, scratch: Floats)
 @part
 def changes_of_linear(first: int, last: int, y: Floats, dispersion: float, scratch: Floats) -> None:
     """By the logarithm of the dispersion, but for what `constant_of_linear` gives."""
-    odds = dispersion / (1.0 + dispersion)
+    whole = 1.0 + dispersion
     for i in range(first, last):
-        change = exp(scratch[LINK, i]) / dispersion * odds
-        for j in range(3):
+        change = exp(scratch[LINK, i]) / whole
+        own = change
+        if y[i] >= MANY:
+            own = y[i] * expm1(scratch[LINK, i] - log(y[i])) / whole
+        scratch[CHANGE, i] = -scratch[OWN + 1, i] - own
+        for j in range(1, 3):
             scratch[CHANGE + j, i] = -scratch[OWN + 1 + j, i] - change
 
 
 @part
 def constant_of_linear(table: Floats, dispersion: float, out: Floats) -> None:
-    """Of counts whose sum the table holds."""
+    """Of counts that are not large, whose sum the table holds."""
     out[0] = table[0] * (log(dispersion) - log1p(dispersion))
     out[1] = table[0] / (1.0 + dispersion)
 
@@ -180,6 +209,21 @@ def binomial_rows(
 
 
 @part
+def _log_ratio(one: float, other: float, change: float) -> float:
+    """``log(one / other)``, by their difference where that is small."""
+    if abs(change) <= _NEAR * other:
+        return log1p(change / other)
+    return log(one) - log(other)
+
+
+@part
+def _entropy(y: float, mean: float, rest: float, a: float, b: float) -> float:
+    """``a log(y / mean) + b log((1 - y) / rest)``, the rest being what a mean lacks of one."""
+    change = y - mean if mean < 0.5 else rest - (1.0 - y)
+    return a * _log_ratio(y, mean, change) + b * _log_ratio(1.0 - y, rest, -change)
+
+
+@part
 def beta(first: int, last: int, y: Floats, precision: float, scratch: Floats) -> None:
     """Shares of variance ``mu (1 - mu) / (1 + precision)``, by the mean.
 
@@ -198,10 +242,9 @@ def beta(first: int, last: int, y: Floats, precision: float, scratch: Floats) ->
                 scratch[OWN + j, i] = np.nan
             continue
         a, b = mean * precision, rest * precision
-        change = y[i] - mean if mean < 0.5 else rest - (1.0 - y[i])
         above, below = gamma_functions(a), gamma_functions(b)
         odds = log(y[i]) - log1p(-y[i])
-        scratch[OWN, i] = a * log1p(change / mean) + b * log1p(-change / rest) - above[0] - below[0]
+        scratch[OWN, i] = _entropy(y[i], mean, rest, a, b) - above[0] - below[0]
         scratch[OWN + 1, i] = precision * (odds - log(a) + above[1] + log(b) - below[1])
         square = precision * precision
         scratch[OWN + 2, i] = -square * (above[2] + below[2])
@@ -215,9 +258,8 @@ def changes_of_beta(first: int, last: int, y: Floats, precision: float, scratch:
     for i in range(first, last):
         mean, rest = scratch[LINK, i], scratch[CHANGE, i]
         a, b = mean * precision, rest * precision
-        change = y[i] - mean if mean < 0.5 else rest - (1.0 - y[i])
         above, below = gamma_functions(a), gamma_functions(b)
-        value = a * log1p(change / mean) + b * log1p(-change / rest)
+        value = _entropy(y[i], mean, rest, a, b)
         scratch[CHANGE, i] = value + a * above[1] + b * below[1]
         scratch[CHANGE + 1, i] = scratch[OWN + 1, i] + precision * (b * below[2] - a * above[2])
         scratch[CHANGE + 2, i] = 2.0 * scratch[OWN + 2, i] - square * (a * above[3] + b * below[3])
@@ -243,11 +285,12 @@ def count_rows(y: Floats, counts: Floats, table: Floats) -> int:
 
 
 @part
-def sum_counts(y: Floats, counts: Floats, table: Floats) -> int:
-    """Fill a table of one entry, if it is that, with the sum of all counts."""
+def sum_few_counts(y: Floats, counts: Floats, table: Floats) -> int:
+    """Fill a table of one entry, if it is that, with the sum of all counts that are not large."""
     if len(table) > 0:
         total = 0.0
         for i in range(len(y)):
-            total += counts[i] * y[i] if len(counts) > 0 else y[i]
+            if y[i] < MANY:
+                total += counts[i] * y[i] if len(counts) > 0 else y[i]
         table[0] = total
     return 1
