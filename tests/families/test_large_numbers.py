@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -55,13 +56,31 @@ def log_gamma(x: Decimal) -> Decimal:
 
 
 def log_probability(name: str, y: Decimal, eta: Decimal, log_dispersion: Decimal) -> Decimal:
-    """Of a count, from the definition."""
+    """Of a count under the log link or a share under the logit link, from the definition."""
     mean, own = eta.exp(), log_dispersion.exp()
+    if name == "beta":
+        a, b = own * mean / (1 + mean), own / (1 + mean)
+        out = log_gamma(own) - log_gamma(a) - log_gamma(b)
+        return out + (a - 1) * y.ln() + (b - 1) * (1 - y).ln()
     if name == "poisson":
         return y * eta - mean - log_gamma(y + 1)
     size = own if name == "nbinom2" else mean / own
     out = log_gamma(y + size) - log_gamma(size) - log_gamma(y + 1)
     return out + size * (size / (size + mean)).ln() + y * (mean / (size + mean)).ln()
+
+
+def by_predictor(
+    name: str, y: Decimal, eta: Decimal, log_dispersion: Decimal, step: Decimal
+) -> Decimal:
+    """The same a step away from a linear predictor."""
+    return log_probability(name, y, eta + step, log_dispersion)
+
+
+def by_dispersion(
+    name: str, y: Decimal, eta: Decimal, log_dispersion: Decimal, step: Decimal
+) -> Decimal:
+    """And away from the logarithm of a dispersion."""
+    return log_probability(name, y, eta, log_dispersion + step)
 
 
 def second(f: Callable[[Decimal], Decimal], h: Decimal) -> tuple[Decimal, Decimal, Decimal]:
@@ -85,9 +104,7 @@ def test_log_likelihoods_and_their_derivatives_keep_their_digits(
         h = Decimal("1e-10")
         for i in range(len(y)):
             at, count, log_size = Decimal(eta[i]), Decimal(y[i]), Decimal(dispersion).ln()
-            value, score, bend = second(
-                lambda step: log_probability(name, count, at + step, log_size), h  # noqa: B023
-            )
+            value, score, bend = second(partial(by_predictor, name, count, at, log_size), h)
             # Of the logarithm of a mean the last digit is not known: some 4e-15 of 25.
             own, blur = float(score), 1e-14 * abs(float(score))
             here = f"count {y[i]:g}, mean {ratio[i]:g} times as large"
@@ -97,9 +114,7 @@ def test_log_likelihoods_and_their_derivatives_keep_their_digits(
             assert rows.weight[i] == pytest.approx(-float(bend), rel=1e-9, abs=1e-13), here
             if slopes.dispersion is None:
                 continue
-            _, change, _ = second(
-                lambda step: log_probability(name, count, at, log_size + step), h  # noqa: B023
-            )
+            _, change, _ = second(partial(by_dispersion, name, count, at, log_size), h)
             # It is what parts as large as the mean and as the likelihood differ by.
             parts = abs(float(value)) + abs(own) + min(float(at.exp()), 1e7)
             assert slopes.dispersion[0][i] == pytest.approx(
@@ -181,18 +196,11 @@ def test_shares_next_to_zero_and_one_keep_their_digits(precision: float) -> None
     assert slopes.dispersion is not None
     with localcontext() as context:
         context.prec = DIGITS
-
-        def log_density(y: Decimal, eta: Decimal, log_precision: Decimal) -> Decimal:
-            mean, own = 1 / (1 + (-eta).exp()), log_precision.exp()
-            a, b = mean * own, (1 - mean) * own
-            out = log_gamma(own) - log_gamma(a) - log_gamma(b)
-            return out + (a - 1) * y.ln() + (b - 1) * (1 - y).ln()
-
         h, log_own = Decimal("1e-10"), Decimal(precision).ln()
         for i in range(len(y)):
             own, mid = Decimal(y[i]), Decimal(at[i])
-            value, score, bend = second(lambda step: log_density(own, mid + step, log_own), h)  # noqa: B023
-            _, change, _ = second(lambda step: log_density(own, mid, log_own + step), h)  # noqa: B023
+            value, score, bend = second(partial(by_predictor, "beta", own, mid, log_own), h)
+            _, change, _ = second(partial(by_dispersion, "beta", own, mid, log_own), h)
             here = f"share {y[i]:g} at {at[i]:g}"
             size = 1.0 + abs(float(value)) + float(at[i] > 0.0) * precision
             assert values[i] == pytest.approx(float(value), rel=1e-12, abs=1e-13 * size), here
