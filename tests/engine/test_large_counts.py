@@ -1,4 +1,4 @@
-"""Counts of ten millions: their log-likelihoods change as linear predictors are rounded."""
+"""Counts of ten millions and more: log-likelihoods change as linear predictors are rounded."""
 
 from __future__ import annotations
 
@@ -56,3 +56,71 @@ def test_all_searches_for_modes_know_of_rounding() -> None:
     )
     penalised = ms.glmer("y ~ x + (1 | row)", data, family="poisson", nAGQ=0)
     assert penalised.certificate["verdict"] == "optimum"
+
+
+def overdispersed(family: str, scale: float, own: float, seed: int, n: int = 240) -> pd.DataFrame:
+    """Counts of a mean of `scale`, with effects of crossed groups and a slope."""
+    rng = np.random.default_rng(seed)
+    g, h, x = rng.integers(0, 15, n), rng.integers(0, 10, n), rng.normal(size=n)
+    mean = scale * np.exp(0.3 * x + 0.4 * rng.normal(size=15)[g] + 0.3 * rng.normal(size=10)[h])
+    shape = own if family == "nbinom2" else mean / own
+    y = rng.poisson(rng.gamma(shape, mean / shape)).astype(float)
+    return pd.DataFrame({"y": y, "x": x, "g": g.astype(str), "h": h.astype(str)})
+
+
+@pytest.mark.parametrize("formula", ["y ~ x + (1 | g)", "y ~ x + (1 | g) + (1 | h)"])
+@pytest.mark.parametrize("scale", [3e5, 1e7, 1e11])
+def test_large_overdispersed_counts_are_fitted(scale: float, formula: str) -> None:
+    data = overdispersed("nbinom2", scale, 5.0, 7)
+    fit = ms.glmer(formula, data, family="nbinom2")
+    assert fit.certificate["verdict"] == "optimum"
+    # Counts this large are gamma variables to rounding: a tenth of the counts has the same shape,
+    # and a likelihood that differs by what a change of units does.
+    tenth = data.assign(y=np.rint(data["y"] / 10.0))
+    other = ms.glmer(formula, tenth, family="nbinom2")
+    np.testing.assert_allclose(fit.theta, other.theta, rtol=1e-3)
+    assert fit.objective - other.objective == pytest.approx(
+        2.0 * len(data) * np.log(10.0), abs=2e4 / scale
+    )
+
+
+def test_the_compiled_likelihood_of_large_counts_is_that_of_the_plain_one() -> None:
+    for family in ("nbinom2", "nbinom1"):
+        data = overdispersed(family, 1e8, 20.0, 8)
+        for formula in ("y ~ x + (1 | g)", "y ~ x + (1 | g) + (1 | h)"):
+            one = ms.GeneralizedLinearMixedModel(formula, data, family).laplace
+            assert one.is_compiled
+            point = one.moment_start()
+            plain = LaplaceObjective(one.system)
+            value, slope = one.evaluate_gradient(point)
+            other, exact = plain.evaluate_gradient(point)
+            assert value.objective == pytest.approx(other.objective, rel=1e-12)
+            np.testing.assert_allclose(slope, exact, rtol=1e-6, atol=1e-4)
+
+
+@pytest.mark.parametrize("scale", [1e4, 2e6, 1e9])
+@pytest.mark.parametrize("own", [0.3, 40.0, 2e3])
+def test_a_dispersion_far_from_one_is_found(own: float, scale: float) -> None:
+    data = overdispersed("nbinom1", scale, own, 9)
+    fit = ms.glmer("y ~ x + (1 | g) + (1 | h)", data, family="nbinom1")
+    assert fit.certificate["verdict"] in ("optimum", "boundary optimum")
+    assert fit.dispersion == pytest.approx(own, rel=0.5, abs=0.3)
+    # From the truth no lower point is found.
+    truth = np.array([0.4, 0.3, np.log(scale), 0.3, np.log(own)])
+    assert fit.objective <= fit.model.laplace.evaluate(truth).objective + 1e-6
+
+
+def test_shares_next_to_zero_and_one_are_fitted() -> None:
+    rng = np.random.default_rng(4)
+    n = 160
+    g, x = rng.integers(0, 16, n), rng.normal(size=n)
+    mean = special.expit(-2.0 + 0.4 * x + 0.5 * rng.normal(size=16)[g])
+    y = np.clip(rng.beta(2.0 * mean, 2.0 * (1.0 - mean)), 1e-12, 1.0 - 1e-12)
+    y[:4] = 1e-12
+    y[4] = 1.0 - 1e-12
+    data = pd.DataFrame({"y": y, "x": x, "g": g.astype(str)})
+    fit = ms.glmer("y ~ x + (1 | g)", data, family="beta")
+    assert fit.certificate["verdict"] in ("optimum", "boundary optimum")
+    turned = ms.glmer("y ~ x + (1 | g)", data.assign(y=1.0 - y), family="beta")
+    assert turned.objective == pytest.approx(fit.objective, abs=1e-2)
+    np.testing.assert_allclose(turned.beta, -fit.beta, rtol=1e-2, atol=1e-3)

@@ -189,6 +189,7 @@ class NegativeBinomial1(_Counts):
     dispersion = "dispersion"
     limit = -1
     limit_name = "the Poisson"
+    is_by_moments = True
 
     def draw(
         self, response: Response, mean: Floats, dispersion: float, rng: np.random.Generator
@@ -199,6 +200,17 @@ class NegativeBinomial1(_Counts):
     def variance(self, mean: Floats, dispersion: float) -> Floats:
         """``mu (1 + dispersion)``."""
         return mean * (1.0 + dispersion)
+
+    def dispersion_by_moments(self, response: Response, mean: Floats) -> float:
+        """Of the variance; 1 at least.
+
+        At a dispersion far below its estimate the likelihood changes by all that large counts tell,
+        and a search leaps from there to where they tell nothing.
+        """
+        weights = 1.0 if response.counts is None else response.counts
+        squares = float(np.sum(weights * (response.y - mean) ** 2))
+        own = squares / float(np.sum(weights * mean)) - 1.0
+        return max(own, 1.0) if math.isfinite(own) else 1.0
 
     def row_constants(self, response: Response, dispersion: float) -> Floats:
         """Factorials, and of counts that are not large the power of the dispersion."""

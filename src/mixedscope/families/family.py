@@ -115,6 +115,8 @@ class Family(ABC):
         Which family that is.
     of_counts : bool
         Whether responses are counts that have no upper end.
+    is_by_moments : bool
+        Whether searches begin at a dispersion that the data give.
     """
 
     name: ClassVar[str]
@@ -123,6 +125,7 @@ class Family(ABC):
     limit: ClassVar[int] = 0
     limit_name: ClassVar[str] = ""
     of_counts: ClassVar[bool] = False
+    is_by_moments: ClassVar[bool] = False
     _kind: ClassVar[str]
 
     def __init__(self, link: str | None = None) -> None:
@@ -185,6 +188,10 @@ class Family(ABC):
     def initial_dispersion(self) -> float:
         """A parameter to start from; 1 for families that have none."""
         return 1.0
+
+    def dispersion_by_moments(self, response: Response, mean: Floats) -> float:
+        """One to search from, where `is_by_moments`, of means (n,) near the responses."""
+        return self.initial_dispersion()
 
     def constant(self, response: Response, dispersion: float) -> float:
         """What :attr:`Rows.log_likelihood` leaves out because no linear predictor changes it."""

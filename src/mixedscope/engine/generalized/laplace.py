@@ -44,6 +44,7 @@ from mixedscope.engine.generalized.separation import (
 from mixedscope.engine.generalized.starting import (
     generalized_linear_fit,
     information_at,
+    log_dispersion_at,
     moments_at,
 )
 from mixedscope.engine.generalized.system import GeneralizedSystem
@@ -380,6 +381,8 @@ class LaplaceObjective:
         family = self.system.family
         more = [] if family.dispersion is None else [math.log(family.initial_dispersion())]
         point = np.concatenate([theta, self._without_random, more])
+        if family.is_by_moments:
+            point[-1] = log_dispersion_at(self.system, theta, self._without_random)
         if not family.link.side:
             return point
         # Where predictors have an end, modes of large variances may have none before it.

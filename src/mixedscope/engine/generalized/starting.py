@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError
-from mixedscope.engine.generalized.modes import Modes
+from mixedscope.engine.generalized.modes import Modes, find_modes
 from mixedscope.engine.generalized.rows import Working, working
 from mixedscope.engine.generalized.system import GeneralizedSystem
 
@@ -20,6 +20,7 @@ __all__ = [
     "generalized_linear_fit",
     "information_at",
     "information_of_theta",
+    "log_dispersion_at",
     "moments_at",
 ]
 
@@ -177,6 +178,20 @@ def moments_at(system: GeneralizedSystem, beta: Floats) -> Floats:
             variances.append(max(excess, least) / squares if squares > 0.0 else 1.0)
         parts.append(term.nearest_theta(np.diag(variances)))
     return np.concatenate(parts)
+
+
+def log_dispersion_at(system: GeneralizedSystem, theta: Floats, beta: Floats) -> float:
+    """Logarithm of a dispersion by moments of what is left at the modes, without one or nearly."""
+    family = system.family
+    dispersion = family.initial_dispersion()
+    fixed = system.fixed_part(beta)
+    try:
+        modes = find_modes(system, system.standard_factors(theta), fixed, dispersion, None)
+    except FloatingPointError:
+        return math.log(dispersion)
+    with np.errstate(all="ignore"):
+        mean = family.link.mean(modes.eta)
+        return math.log(family.dispersion_by_moments(system.response, mean))
 
 
 def information_at(system: GeneralizedSystem, theta: Floats, modes: Modes) -> tuple[Floats, Floats]:
