@@ -68,7 +68,8 @@ def _stirling(x: Floats, order: int) -> Floats:
     Abramowitz & Stegun (1964), 6.1.41, 6.3.18 and 6.4.12 to 6.4.13; the first term left out is
     below 1e-14 of the leading one.
     """
-    i, square = 1.0 / x, 1.0 / (x * x)
+    i = 1.0 / x
+    square = i * i
     if order == 0:
         made = i * _series(square, (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188))
     elif order == 1:
