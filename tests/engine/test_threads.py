@@ -112,16 +112,46 @@ for n, family in ((1900, "gaussian"), (500, "gaussian"), (1900, "poisson"), (250
 """
 
 
-def test_fits_of_many_columns_are_the_same_bytes_whatever_threads_a_library_may_use():
+# So many rows that a library shares out products of their columns, which the search of a fit keeps
+# to one thread: what asks for slopes afterwards has to as well.
+_SLOPES = """
+import hashlib
+import numpy as np, pandas as pd
+import mixedscope as ms
+from mixedscope.engine.generalized.laplace import LaplaceObjective
+
+n = 10_500
+rng = np.random.default_rng(0)
+g, x = rng.integers(0, 40, n), rng.normal(size=n)
+eta = 0.3 * x + 0.5 * rng.normal(size=40)[g] + 0.4 * rng.normal(size=4)[g // 10]
+data = pd.DataFrame({"x": x, "g": pd.Categorical(g), "h": pd.Categorical(g // 10)})
+data["c"] = pd.Categorical(rng.integers(0, 3, n))
+data["y"] = rng.poisson(np.exp(eta) * rng.gamma(2.0, 0.5, n))
+for points in (0, 1, 2):
+    made = ms.GeneralizedLinearMixedModel(
+        "y ~ x + c + (1 | h/g)", data, "negative-binomial", quadrature=points
+    ).laplace
+    made = LaplaceObjective(made.system) if points == 1 else made
+    found = [made.moment_start()]
+    for _ in range(4 if points == 2 else 16):
+        point = made.start + rng.normal(scale=0.1, size=len(made.start))
+        evaluation, slopes = made.evaluate_gradient(point)
+        found += [[evaluation.objective], slopes, made.initial_hessian(point).ravel()]
+    print(hashlib.sha256(np.concatenate(found).tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.parametrize(("code", "lines"), [(_FITS, 4), (_SLOPES, 3)], ids=["fits", "slopes"])
+def test_numbers_are_the_same_bytes_whatever_threads_a_library_may_use(code, lines):
     if (os.cpu_count() or 1) < 2:
         pytest.skip("one core only")
     env = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
     found = [
         subprocess.run(
-            [sys.executable, "-c", _FITS], env={**env, "OPENBLAS_NUM_THREADS": number},
+            [sys.executable, "-c", code], env={**env, "OPENBLAS_NUM_THREADS": number},
             capture_output=True, text=True, check=True,
         ).stdout.split()
         for number in ("1", "2")
     ]  # fmt: skip
-    assert len(found[0]) == 4
+    assert len(found[0]) == lines
     assert found[0] == found[1]

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache
-from typing import Any
+from functools import cache, wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ __all__ = [
     "invert_panel",
     "limited_for",
     "multiply_symmetric",
+    "on_engine_threads",
     "on_one_thread",
     "set_threads",
     "solve_lower",
@@ -125,6 +126,34 @@ def limited_for(
     """
     is_small = rows < _SHARED_ROWS and rows * columns < _SHARED_NUMBERS
     return nullcontext() if is_small else _limited(most)
+
+
+class _Limiting(Protocol):
+    """What knows how many threads its work may have."""
+
+    def limited_threads(self) -> AbstractContextManager[None]: ...
+
+
+_S = TypeVar("_S", bound=_Limiting)
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def on_engine_threads(
+    method: Callable[Concatenate[_S, _P], _R],
+) -> Callable[Concatenate[_S, _P], _R]:
+    """Hold numpy's products to the engine's threads within a method, whoever calls it.
+
+    A fit holds them throughout, by `limited_threads`; refits, derivatives at the optimum and
+    whatever else asks for values later would not.
+    """
+
+    @wraps(method)
+    def held(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with self.limited_threads():
+            return method(self, *args, **kwargs)
+
+    return held
 
 
 @contextmanager

@@ -43,6 +43,7 @@ from mixedscope.engine.kernels.laplace_steps import (
     Graph,
     Work,
 )
+from mixedscope.engine.lapack import on_engine_threads
 from mixedscope.engine.search.search import bounded_inverse
 
 __all__ = [
@@ -270,6 +271,7 @@ class CompiledLaplace(LaplaceObjective):
     # -- starts
 
     @cached_property
+    @on_engine_threads
     def _without_random(self) -> Floats:
         """Fixed effects of the generalised linear model, without random effects."""
         system, columns = self.system, self.rows.columns

@@ -49,7 +49,7 @@ from mixedscope.engine.generalized.starting import (
 )
 from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.engine.group_effects import joined, numbered_apart
-from mixedscope.engine.lapack import limited_for
+from mixedscope.engine.lapack import limited_for, on_engine_threads
 from mixedscope.engine.memory import bytes_needed
 from mixedscope.engine.observations import row_forms
 
@@ -261,6 +261,7 @@ class LaplaceObjective:
         """Forget that the factorisation is that of the last evaluation: something overwrote it."""
         self._state = "other"
 
+    @on_engine_threads
     def evaluate(self, point: Floats) -> GeneralizedEvaluation:
         """Evaluate the objective at a point (k,).
 
@@ -286,6 +287,7 @@ class LaplaceObjective:
             self._known_constant = dispersion, value
         return self._known_constant[1]
 
+    @on_engine_threads
     def evaluate_gradient(self, point: Floats) -> tuple[GeneralizedEvaluation, Floats]:
         """Evaluate the objective and its exact gradient, shape (k,)."""
         evaluation = self.evaluate(point)
@@ -372,6 +374,7 @@ class LaplaceObjective:
     # -- starts and metric
 
     @cached_property
+    @on_engine_threads
     def _without_random(self) -> Floats:
         """Fixed effects of the generalised linear model, without random effects."""
         return generalized_linear_fit(self.system)
@@ -401,10 +404,12 @@ class LaplaceObjective:
         """Standard deviations of 1 on columns of unit root mean square; fixed effects without."""
         return self._point(joined([t.start for t in self.system.terms]))
 
+    @on_engine_threads
     def moment_start(self) -> Floats:
         """Variances by moments of the scores of the generalised linear model."""
         return self._point(moments_at(self.system, self._without_random))
 
+    @on_engine_threads
     def initial_hessian(self, point: Floats) -> Floats:
         """Expected information of theta and of the fixed effects at a point, (k, k)."""
         theta, _, _ = self.split(np.asarray(point, dtype=float))
@@ -416,6 +421,7 @@ class LaplaceObjective:
         self.forget()
         return out
 
+    @on_engine_threads
     def fixed_covariance(self, point: Floats) -> Floats:
         """Covariance (r, r) of the fixed effects, covariances and dispersion as known.
 
@@ -426,6 +432,7 @@ class LaplaceObjective:
         inverse = np.linalg.inv(system.joint.fixed_factor().T @ system.basis.r)
         return np.asarray(inverse @ inverse.T)
 
+    @on_engine_threads
     def effective_degrees(self, point: Floats) -> list[Floats]:
         """What every term (k,) of each grouping factor has of the leverages at the modes.
 
