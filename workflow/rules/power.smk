@@ -10,6 +10,7 @@ rule power_batch:
         info=lambda wildcards: POWER.fit_file(wildcards.model),
         estimates=lambda wildcards: POWER.fit_file(wildcards.model, "estimates.parquet"),
         data=lambda wildcards: PLAN.data_file(wildcards.model),
+        newdata=lambda wildcards: POWER.newdata_files(wildcards.model),
     output:
         draws="results/compare/{model}/power/{point}/{first}-{last}.parquet",
     log:
@@ -40,6 +41,7 @@ rule power_search:
         info=lambda wildcards: POWER.fit_file(wildcards.model),
         estimates=lambda wildcards: POWER.fit_file(wildcards.model, "estimates.parquet"),
         data=lambda wildcards: PLAN.data_file(wildcards.model),
+        newdata=lambda wildcards: POWER.newdata_files(wildcards.model),
     output:
         draws="results/compare/{model}/power/search.parquet",
     log:
@@ -66,6 +68,7 @@ rule power:
         info=lambda wildcards: POWER.fit_file(wildcards.model),
         estimates=lambda wildcards: POWER.fit_file(wildcards.model, "estimates.parquet"),
         data=lambda wildcards: PLAN.data_file(wildcards.model),
+        newdata=lambda wildcards: POWER.newdata_files(wildcards.model),
         batches=lambda wildcards: POWER.batch_files(wildcards.model),
     output:
         power="results/compare/{model}/power.parquet",

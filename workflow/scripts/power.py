@@ -5,6 +5,7 @@ from mixedscope.workflow import steps
 with steps.job(snakemake.log[0], threads=snakemake.threads):
     steps.power(
         fit=snakemake.input.info,
+        newdata=snakemake.input.newdata,
         points=snakemake.params.points,
         factors=snakemake.params.factors,
         batches=snakemake.input.batches,

@@ -5,6 +5,7 @@ from mixedscope.workflow import steps
 with steps.job(snakemake.log[0], threads=snakemake.threads):
     steps.power_batch(
         fit=snakemake.input.info,
+        newdata=snakemake.input.newdata,
         sizes=snakemake.params.sizes,
         draws=(int(snakemake.wildcards.first), int(snakemake.wildcards.last) + 1),
         seed=snakemake.params.seed,

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mixedscope.api.model_data import GIVEN
-from mixedscope.api.predictions import weights_column
 from mixedscope.core.arguments import door, named, way_out
 from mixedscope.core.errors import ModelError
 from mixedscope.core.progress import progress_bar
 from mixedscope.design.frame import as_frame
+from mixedscope.design.other_rows import weights_column
 from mixedscope.inference.power.limits import MOST_DRAWS
 from mixedscope.inference.power.outcomes import named_test, reml_of
 from mixedscope.inference.power.performance import frame_of
-from mixedscope.inference.power.planned_rows import check_sizes
+from mixedscope.inference.power.planned_rows import NO_WEIGHTS, check_sizes
 from mixedscope.inference.power.plans import (
     columns_of_groups,
     planned_fit,
@@ -191,9 +191,7 @@ def _plan_of_fit(fit: Any, newdata: Any, shared: Mapping[str, Any]) -> Plan:
     rows = model.data.iloc[model.design.rows] if newdata is None else as_frame(newdata)
     given: str | None = GIVEN["weights"]
     if newdata is not None or given not in rows.columns:
-        given = weights_column(
-            model.design, rows, "planned rows need theirs, as a column of that name."
-        )
+        given = weights_column(model.design, rows, NO_WEIGHTS)
     rows = rows.reset_index(drop=True)
     if _is_generalized(fit):
         from mixedscope.inference.power.generalized import planned_generalized

@@ -12,17 +12,21 @@ from numpy.typing import ArrayLike, NDArray
 from mixedscope.api.fit_numbers import FitNumbers, M
 from mixedscope.api.rows import on_rows
 from mixedscope.core.arguments import door
-from mixedscope.core.errors import DataError, ModelError, warn_of
+from mixedscope.core.errors import ModelError, warn_of
 from mixedscope.core.seeds import generator
-from mixedscope.design.design import Design
-from mixedscope.design.frame import as_frame, in_order_of
-from mixedscope.design.other_rows import complement, other_rows, same_rows, whole_terms
-from mixedscope.design.training import WEIGHTS
+from mixedscope.design.frame import in_order_of
+from mixedscope.design.other_rows import (
+    complement,
+    other_rows,
+    same_rows,
+    weights_column,
+    whole_terms,
+)
 from mixedscope.inference.estimates.simulated import simulate_responses
 from mixedscope.inference.predictions import predictions as core
 from mixedscope.inference.predictions.simulation import simulate_rows
 
-__all__ = ["FitPredictions", "weights_column"]
+__all__ = ["FitPredictions"]
 
 Floats = NDArray[np.float64]
 
@@ -283,22 +287,6 @@ class FitPredictions(FitNumbers[M]):
             return _in_order(weights, newdata)
         advice = "new observations need theirs. Give weights=, a column of newdata or its values."
         return weights_column(self.model.design, newdata, advice)
-
-
-def weights_column(design: Design, newdata: Any, advice: str) -> str | None:
-    """The column of new rows that has their weights, None of a model without weights.
-
-    Raises DataError, which ends with ``advice``, if new rows have no such column.
-    """
-    if design.weights is None:
-        return None
-    column = None if design.training is None else design.training.weights
-    if column is not None and column in as_frame(newdata, empty=True).columns:
-        return column
-    where = f"the column {column!r}"
-    if column is None or column == WEIGHTS:
-        where = "values of their own"
-    raise DataError(f"The model has weights from {where}, and newdata has none: {advice}")
 
 
 def _index_of(newdata: Any, n: int) -> pd.Index[Any]:

@@ -16,7 +16,7 @@ from mixedscope.design.frame import as_frame, missing_values
 from mixedscope.design.rows import named_offset, read_offset, read_weights
 from mixedscope.design.structure_choice import StructureChooser, kept_terms, terms_by_group
 from mixedscope.design.terms import TermColumns
-from mixedscope.design.training import VALUES, Training
+from mixedscope.design.training import VALUES, WEIGHTS, Training
 from mixedscope.formula.expressions import columns_in
 from mixedscope.formula.parse import Formula, RandomTerm, parse_formula
 from mixedscope.formula.tree import names_in, unparse
@@ -29,6 +29,7 @@ __all__ = [
     "other_rows",
     "same_rows",
     "wanted_terms",
+    "weights_column",
     "whole_terms",
 ]
 
@@ -426,3 +427,19 @@ def _training(design: Design) -> Training:
     if design.training is None:
         raise ModelError("This design was not made from a formula: it has no columns of new rows.")
     return design.training
+
+
+def weights_column(design: Design, newdata: Any, advice: str) -> str | None:
+    """The column of new rows that has their weights, None of a model without weights.
+
+    Raises DataError, which ends with ``advice``, if new rows have no such column.
+    """
+    if design.weights is None:
+        return None
+    column = None if design.training is None else design.training.weights
+    if column is not None and column in as_frame(newdata, empty=True).columns:
+        return column
+    where = f"the column {column!r}"
+    if column is None or column == WEIGHTS:
+        where = "values of their own"
+    raise DataError(f"The model has weights from {where}, and newdata has none: {advice}")

@@ -42,7 +42,7 @@ class PowerPlan:
 
     def settings(self, model: str) -> dict[str, Any]:
         """What the draws of a model depend on beside their sizes and seed."""
-        left = {"along", "batch", "draws", "search", "seed", "wanted"}
+        left = {"along", "batch", "draws", "newdata", "search", "seed", "wanted"}
         return self.asked(model).model_dump(exclude=left)
 
     def search(self, model: str) -> dict[str, Any]:
@@ -52,6 +52,11 @@ class PowerPlan:
     def wanted(self, model: str) -> float:
         """Power that sizes are read off for."""
         return self.asked(model).wanted
+
+    def newdata_files(self, model: str) -> list[str]:
+        """The prepared rows of the planned study, where they are not those of the fit."""
+        asked = self.asked(model).newdata
+        return [] if asked is None else [f"results/data/{asked}.parquet"]
 
     def seed(self, model: str) -> int:
         """Seed of the draws of a model."""

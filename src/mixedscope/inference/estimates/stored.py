@@ -32,6 +32,7 @@ __all__ = [
     "check_stored",
     "data_file",
     "open_fit",
+    "prepared_data",
     "stored_data",
 ]
 
@@ -109,6 +110,11 @@ def stored_data(info: Mapping[str, Any], origin: Path) -> pd.DataFrame:
             f"{path} is not what this fit was made from (its SHA-256 differs); fit again."
         )
     return with_categories(frame)
+
+
+def prepared_data(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read a data set that the workflow has prepared."""
+    return with_categories(split_index(read_table(path, DATA)))
 
 
 def check_stored(

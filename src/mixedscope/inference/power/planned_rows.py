@@ -18,10 +18,21 @@ from mixedscope.core.arguments import named
 from mixedscope.core.errors import ModelError, suggest
 from mixedscope.design.training import VALUES, Training
 
-__all__ = ["REPLICATES", "check_sizes", "offset_of", "parent_of", "planned_rows", "without_some"]
+__all__ = [
+    "NO_WEIGHTS",
+    "REPLICATES",
+    "check_sizes",
+    "offset_of",
+    "parent_of",
+    "planned_rows",
+    "without_some",
+]
 
 #: What names repeats of every row.
 REPLICATES: Final = "replicates"
+
+#: What is said of rows without the weights that the model has.
+NO_WEIGHTS: Final = "planned rows need theirs, as a column of that name."
 
 #: Most things that a design grows by at a time: what a picture has axes for.
 _MOST: Final = 2

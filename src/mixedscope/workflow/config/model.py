@@ -404,11 +404,13 @@ def _broken_references(config: Config) -> list[str]:
                 f"'optimizers'.{suggest(optimizer, config.optimizers)}"
             )
     for name, model in config.models.items():
-        if model.dataset not in config.datasets:
-            faults.append(
-                f"models.{name}.dataset: there is no data set {model.dataset!r} under 'datasets'."
-                + suggest(model.dataset, config.datasets)
-            )
+        planned = None if model.power is None else model.power.newdata
+        for key, dataset in (("dataset", model.dataset), ("power.newdata", planned)):
+            if dataset is not None and dataset not in config.datasets:
+                faults.append(
+                    f"models.{name}.{key}: there is no data set {dataset!r} under 'datasets'."
+                    + suggest(dataset, config.datasets)
+                )
         by = model.crossvalidation.by if model.crossvalidation else None
         formula = parse_formula(model.formula)
         groups = formula.groups

@@ -38,6 +38,8 @@ class PowerConfig(Section):
     """Coverage of intervals, and one minus the size of the tests."""
     reml: bool | None = None
     """Criterion of the fits; by default REML for Satterthwaite and Kenward-Roger."""
+    newdata: str | None = None
+    """Data set of the planned rows before they grow; by default the rows of the fit."""
     missing: Annotated[float, Field(ge=0, lt=1, strict=False)] = 0.0
     """Share of the rows that is lost at random."""
     wanted: Annotated[float, Field(gt=0, lt=1)] = 0.8

@@ -21,12 +21,14 @@ def power_batch(
     seed: int,
     settings: Mapping[str, Any],
     output: str | os.PathLike[str],
+    newdata: Sequence[str] = (),
 ) -> None:
     """Draw, fit and test some studies of one size.
 
     ``fit``: ``fit.json`` of the fit that studies are planned from. ``sizes``: how many of what, by
     name. ``draws``: the first draw, and the one after the last. ``settings``: ``power`` of the
-    model in the configuration. ``output``: a Parquet file.
+    model in the configuration. ``output``: a Parquet file. ``newdata``: prepared rows of the
+    planned study, where they are not those of the fit.
     """
     from mixedscope.core.errors import UnsuitedError
     from mixedscope.inference.estimates.stored import open_fit
@@ -37,8 +39,8 @@ def power_batch(
 
     stored = open_fit(Path(fit).parent)
     try:
-        with naming(stored.info, "power"):
-            study = stored_study(stored, settings, seed)
+        with naming(stored.info, "power", _key_of(newdata)):
+            study = stored_study(stored, settings, seed, *newdata)
             numbers = range(*draws)
             outcomes = study.part(sizes, numbers)
             labels = study.contrasts(sizes).labels
@@ -57,6 +59,7 @@ def power_search(
     seed: int,
     settings: Mapping[str, Any],
     output: str | os.PathLike[str],
+    newdata: Sequence[str] = (),
 ) -> None:
     """Draw, fit and test studies of sizes between two until the smallest that is enough is found.
 
@@ -76,8 +79,8 @@ def power_search(
     stored = open_fit(Path(fit).parent)
     ((name, ends),) = search["along"].items()
     try:
-        with naming(stored.info, "power"):
-            study = stored_study(stored, settings, seed)
+        with naming(stored.info, "power", _key_of(newdata)):
+            study = stored_study(stored, settings, seed, *newdata)
             points = study.search(name, ends[0], ends[-1], search["draws"], search["wanted"])
             made = pd.concat([point.frame() for point in points], ignore_index=True)
             print(f"looked at {', '.join(str(point.sizes[name]) for point in points)}")
@@ -96,6 +99,7 @@ def power(
     seed: int,
     settings: Mapping[str, Any],
     output: str | os.PathLike[str],
+    newdata: Sequence[str] = (),
 ) -> None:
     """Put the batches of all sizes together, and say what they amount to.
 
@@ -121,8 +125,8 @@ def power(
         reason = str(skipped[0]["reason"])
         made = [skipped_table(schema, "power", reason) for schema in files.values()]
     else:
-        with naming(stored.info, "power"):
-            study = stored_study(stored, settings, seed)
+        with naming(stored.info, "power", _key_of(newdata)):
+            study = stored_study(stored, settings, seed, *newdata)
         if not points:
             (whole,) = tables
             looked = sorted(set(whole["size"].astype(int)))
@@ -145,6 +149,11 @@ def power(
 
 def _named(stored: StoredFit) -> dict[str, Any]:
     return {"formula": stored.info["formula"], "sha256": stored.info["dataset"]["sha256"]}
+
+
+def _key_of(newdata: Sequence[str]) -> str | None:
+    """The key that is at fault where planned rows cannot be those of the model."""
+    return "power.newdata" if newdata else None
 
 
 def _sizes_of(table: Any) -> list[int | None]:
