@@ -48,6 +48,32 @@ def test_a_header_may_begin_with_the_sign_of_comments(tmp_path: Path, name: str)
     assert list(columns) == [name.strip('"'), "x", "y"]
 
 
+@pytest.mark.parametrize("name", ["#subject", "# subject"])
+@pytest.mark.parametrize("before", ["", "# what it is, and who made it\n"])
+def test_a_header_with_the_sign_above_words_alone_is_one(
+    tmp_path: Path, name: str, before: str
+) -> None:
+    columns, notes = read(tmp_path, f"{before}{name},cond\ns1,a\ns2,b\ns3,a\n")
+    assert columns == {name: ["s1", "s2", "s3"], "cond": ["a", "b", "a"]}
+    assert len(notes) == bool(before)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "s1,a\ns2,b\ns3,a\n",
+        "s1,a\ns2,b\nsubject,cond\ns3,a\n",  # two tables put together
+        "cond,subject\na,s\n",
+    ],
+)
+def test_a_comment_of_as_many_cells_above_a_header_of_words_is_none(
+    tmp_path: Path, rows: str
+) -> None:
+    columns, notes = read(tmp_path, f"# by me, and you\nsubject,cond\n{rows}")
+    assert list(columns) == ["subject", "cond"]
+    assert notes[0].startswith("1 line of comment")
+
+
 @pytest.mark.parametrize(
     "title", ["Results of study 3\n", "Results of study 3,,\n,,\n", "% made\n"]
 )

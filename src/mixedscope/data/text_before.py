@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Sequence
+from itertools import islice
 from typing import Final
 
 from mixedscope.core.wording import counted
@@ -12,6 +14,9 @@ from mixedscope.core.wording import counted
 __all__ = ["ascii_minuses", "without_comments"]
 
 _SIGN: Final = "#"
+#: Lines, and signs, that are looked at to tell what the line above them is.
+_SAMPLE_ROWS: Final = 100
+_SAMPLE_SIZE: Final = 100_000
 #: Minus sign, en dash, and the small and the full-width hyphen of East Asian text.
 _MINUSES: Final = "\u2212\u2013\ufe63\uff0d"
 
@@ -20,7 +25,8 @@ def without_comments(text: str, separator: str | None, notes: list[str]) -> str:
     """Leave out lines of comment before the header, which begin with ``#``, and say so.
 
     The last such line may be the header itself: it is one if it has as many cells as the line after
-    it, and that line is no header, having a number in one of its cells.
+    it, and that line is no header, having a number in one of its cells, or a word that stands below
+    it again, in a row that is not the same.
     """
     lines: list[str] = []
     end = int(text.startswith("\ufeff"))
@@ -30,9 +36,8 @@ def without_comments(text: str, separator: str | None, notes: list[str]) -> str:
         end = stop
     if not lines:
         return text
-    stop = text.find("\n", end)
-    after = text[end : stop if stop >= 0 else len(text)]
-    if not after.strip() or _is_header(lines[-1], after, separator):
+    after = list(islice(io.StringIO(text[end : end + _SAMPLE_SIZE]), _SAMPLE_ROWS))
+    if not after or not after[0].strip() or _is_header(lines[-1], after, separator):
         end -= len(lines.pop())
     if lines:
         notes.append(
@@ -42,11 +47,20 @@ def without_comments(text: str, separator: str | None, notes: list[str]) -> str:
     return text[end:]
 
 
-def _is_header(line: str, after: str, separator: str | None) -> bool:
+def _is_header(line: str, after: Sequence[str], separator: str | None) -> bool:
+    """Whether a line that begins with the sign is the header of the rows after it."""
     for sign in (separator,) if separator else (",", ";", "\t"):
-        one, other = (_cells(row, sign) for row in (line, after))
-        if len(one) == len(other) and (len(one) > 1 or separator):
-            return any(_is_number(cell) for cell in other)
+        names, first = _cells(line, sign), _cells(after[0], sign)
+        if len(names) == len(first) and (len(names) > 1 or separator):
+            if any(_is_number(cell) for cell in first):
+                return True
+            # What a header says no row says again, unless it is the header of tables put together.
+            rows = [row for row in (_cells(row, sign) for row in after[1:]) if row != first]
+            return any(
+                cell.strip() and cell == other
+                for row in rows
+                for cell, other in zip(first, row, strict=False)
+            )
     return False
 
 
