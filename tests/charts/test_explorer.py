@@ -15,6 +15,7 @@ import pytest
 from motion_fits import sleep_like
 
 import mixedscope as ms
+from mixedscope.charts.common.vega import evaluated
 from mixedscope.charts.kinds.explorer.chart import explorer_chart
 from mixedscope.charts.kinds.explorer.contents import MOST_DRAWN, factors_of, page_data
 from mixedscope.charts.kinds.explorer.options import ExplorerOptions
@@ -360,3 +361,13 @@ def test_page_is_light_and_the_same_for_the_same_fits(fits: list[FitTables]) -> 
     first, second = (explorer_chart(fits)[3]["html"]() for _ in range(2))
     assert first == second
     assert len(first) < 1_500_000
+
+
+@pytest.mark.parametrize("levels", [5, 60])
+def test_levels_by_rank_have_whole_numbers_from_the_first_to_the_last(levels: int) -> None:
+    tables = sleep_like(("full",), formula="y ~ 1 + x + (1 | g)", levels=levels, studies=STUDIES)
+    svg = evaluated(explorer_chart(tables)[0].to_dict())
+    axis = svg.partition(f"Y-axis titled '{levels} levels, by reference'")[2]
+    labels = re.findall(r"<text[^>]*>([^<]+)</text>", axis.partition("role-axis-title")[0])
+    assert len(labels) > 1
+    assert {1 <= int(label) <= levels for label in labels} == {True}

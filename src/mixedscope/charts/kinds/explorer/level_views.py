@@ -23,15 +23,19 @@ from mixedscope.charts.kinds.explorer.pieces import (
 __all__ = ["caterpillar_view", "panel_view", "shrinkage_view"]
 
 
+#: Of ranks the numbers that there are, on an axis that goes beyond the first and the last.
+_RANKS: Final = "!ranked || (datum.value >= 1 && datum.value <= many) ? datum.label : ''"
+
+
 def shrinkage_view(colours: Spec, head: Spec | None) -> Spec:
     """Reference, pull and mode of every level in the plane of two terms, or by rank for one."""
-    x, y = axis("x"), axis("y", labelExpr="ranked ? '' : datum.label")
+    x, y = axis("x"), axis("y", labelExpr=_RANKS, tickMinStep={"expr": "ranked ? 1 : 0"})
     start = place("x", "rx", x) | place("y", "ry", y)
     end = place("x", "mx", x) | place("y", "my", y)
     pull = start | {"x2": {"field": "mx"}, "y2": {"field": "my"}}
     marked = {"transform": CHOSEN_LEVEL}
     return {
-        "params": [*params("x0", "x1", "y0", "y1", "ranked"), *SIZES],
+        "params": [*params("x0", "x1", "y0", "y1", "ranked", "many"), *SIZES],
         "data": {"name": "levels"},
         "layer": [
             {

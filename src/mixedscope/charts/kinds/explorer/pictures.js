@@ -57,7 +57,7 @@
     bring("shrinkage", {levels: [onPlane, levelRows, {key: now, fields: ["rx", "ry", "mx", "my", "told"]}],
       ellipses: [`${onPlane}/${state.fit}/${frame()}`, ellipseRows],
       region: [`${onPlane}/${state.fit}/${state.level}`, regionRows]},
-      {x0, x1, y0, y1, ranked: single(), ...sizes});
+      {x0, x1, y0, y1, ranked: single(), many, ...sizes});
     const rows = rowsOf(many);
     for (const [name, term, letter] of [["caterpillar", x, "x"], ["caterpillar2", y, "y"]]) {
       if (letter === "y" && single()) continue;

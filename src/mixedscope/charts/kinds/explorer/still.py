@@ -98,6 +98,7 @@ def explorer_still(
     ]
     named = len(drawn) <= _NAMED
     fixed: dict[str, Any] = {"level": level, "at": n, "best": n, "ranked": single, "named": named}
+    fixed["many"] = len(drawn)
     fixed |= {"dot": 26, "bar": 1.6} if named else {"dot": 7, "bar": 0.6}
     trace = course_of(tables[:1])[0]
     evaluations = pd.DataFrame({"e": range(1, n + 1), "gap": trace.gap, "best": trace.best})
