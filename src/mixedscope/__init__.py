@@ -109,7 +109,8 @@ def __getattr__(name: str) -> Any:
     if name.startswith("_"):
         raise AttributeError(f"module 'mixedscope' has no attribute {name!r}")
     familiar = import_module("mixedscope.api.familiar")
-    return familiar.no_attribute("mixedscope", name, familiar.MODULE_WORDS, __all__)
+    words = familiar.module_words(__getattr__("Fit"))
+    return familiar.no_attribute("mixedscope", name, words, __all__)
 
 
 def __dir__() -> list[str]:

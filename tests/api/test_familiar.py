@@ -138,6 +138,22 @@ def test_every_word_names_what_is_there(fit: ms.Fit) -> None:
                     found = getattr(found, part)  # raises what ends the test
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("vcov", "it belongs to a fit: fit.vcov."),
+        ("fixef", "it is a method of a fit: fit.fixef(...)."),
+        ("anova", "it is a method of a fit: fit.anova(...)."),
+        ("theta", "it belongs to a fit: fit.theta."),
+        ("logLik", "use fit.loglik."),
+        ("VarCorr", "use fit.varcorr()."),
+        ("emmeans", 'use fit.means("x"), by the name of a variable.'),
+    ],
+)
+def test_what_is_a_function_elsewhere_is_told_to_belong_to_a_fit(name: str, told: str) -> None:
+    assert attribute_error(ms, name) == f"mixedscope has no attribute {name!r}: {told}"
+
+
 def test_calls_that_words_name_can_be_made(fit: ms.Fit) -> None:
     model, response = fit.model, fit.model.design.y
     names = {"fit": fit, "ms": ms, "model": model, "response": response, "theta": fit.theta}

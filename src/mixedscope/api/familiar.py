@@ -17,6 +17,7 @@ __all__ = [
     "MODEL_WORDS",
     "MODULE_WORDS",
     "generalized_words",
+    "module_words",
     "named_in",
     "no_attribute",
 ]
@@ -124,9 +125,8 @@ MODEL_WORDS: Final[dict[str, str]] = {
 
 _ONE_CALL: Final = "use ms.lmer(formula, data), or ms.LinearMixedModel(formula, data).fit()"
 _GENERALIZED: Final = 'use ms.glmer(formula, data, "poisson"), or ms.lmer(formula, data)'
-_OF_A_FIT: Final = "it is a method of a fit, as {}"
 
-#: What the module has not by this name, and what to use.
+#: What neither the module nor a fit has by this name, and what to use.
 MODULE_WORDS: Final[dict[str, str]] = {
     "mixedlm": _ONE_CALL,
     "MixedLM": _ONE_CALL,
@@ -138,30 +138,29 @@ MODULE_WORDS: Final[dict[str, str]] = {
     "fit": _ONE_CALL,
     "GLMM": _GENERALIZED,
     "BinomialBayesMixedGLM": _GENERALIZED,
-    "fixef": _OF_A_FIT.format("fit.fixef()"),
-    "ranef": _OF_A_FIT.format("fit.ranef()"),
-    "confint": _OF_A_FIT.format("fit.confint()"),
-    "fitted": _OF_A_FIT.format("fit.fitted()"),
-    "residuals": _OF_A_FIT.format("fit.residuals()"),
-    "resid": _OF_A_FIT.format("fit.residuals()"),
-    "hatvalues": _OF_A_FIT.format("fit.leverage()"),
-    "simulate": _OF_A_FIT.format("fit.simulate()"),
-    "refit": _OF_A_FIT.format("fit.refit(response)"),
-    "bootMer": _OF_A_FIT.format("fit.parametric_bootstrap(1000, seed=1)"),
-    "parametricbootstrap": _OF_A_FIT.format("fit.parametric_bootstrap(1000, seed=1)"),
     "powerSim": "use ms.power(fit, effects={...})",
     "powerCurve": "use ms.power(fit, along={'Subject': [10, 20, 40]})",
     "extend": "use ms.power(fit, along={'Subject': [10, 20, 40]})",
-    "VarCorr": _OF_A_FIT.format("fit.varcorr()"),
-    "isSingular": "use fit.singular",
-    "AIC": "use fit.aic",
-    "BIC": "use fit.bic",
-    "logLik": "use fit.loglik",
     "allFit": "use model.race(['auto', 'pybobyqa', 'nlopt-bobyqa'])",
     "load_data": "use ms.load_dataset",
     "save": "use fit.save(directory)",
     "load": "use ms.load_fit(directory)",
 }
+
+
+def module_words(fit: type) -> dict[str, str]:
+    """What the module has not by these names, but fits, of this class, have, and all other words.
+
+    In R, and in Julia, what is asked of a fit is a function: ``vcov(fit)``.
+    """
+    own = {
+        name: f"it is a method of a fit: fit.{name}(...)"
+        if callable(getattr(fit, name))
+        else f"it belongs to a fit: fit.{name}"
+        for name in dir(fit)
+        if not name.startswith("_")
+    }
+    return {**FIT_WORDS, **own, **MODULE_WORDS}
 
 
 def generalized_words(known: Collection[str]) -> dict[str, str]:
