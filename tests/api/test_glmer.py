@@ -84,6 +84,16 @@ def test_tables_say_what_the_numbers_say() -> None:
         assert "poisson" in str(fit.summary(format)).lower()
 
 
+def test_the_trace_has_steps_to_where_no_dispersion_is_a_number() -> None:
+    fit = ms.glmer("count ~ x + (1 | g)", frame(), "nbinom2")
+    assert fit._result is not None
+    there = np.append(fit._result.theta[:-1], 800.0)
+    fit._result.trace.append("restart", there, None, None, fit._result.seconds)
+    last = fit.trace.iloc[-1]
+    assert last["status"] == "failed"
+    assert last["dispersion"] == np.inf
+
+
 def test_the_reference_of_a_mode_is_one_step_without_penalty() -> None:
     fit = ms.glmer("count ~ x + (1 | g)", frame(), "poisson")
     modes, data = fit.conditional_modes(), frame()

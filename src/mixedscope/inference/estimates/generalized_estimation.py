@@ -125,7 +125,9 @@ class GeneralizedEstimation:
             frame["beta"] = pd.Series([point[k : k + r] for point in points], dtype=object)
         frame["dispersion"] = np.nan
         if objective.system.family.dispersion is not None:
-            frame["dispersion"] = [math.exp(point[-1]) for point in points]
+            # Steps that failed may have gone anywhere.
+            with np.errstate(over="ignore"):
+                frame["dispersion"] = np.exp([float(point[-1]) for point in points])
         return frame.assign(sigma=np.nan, residual_ss=np.nan)
 
     def points(self, trace: pd.DataFrame) -> list[Floats]:
