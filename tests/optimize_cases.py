@@ -19,7 +19,7 @@ class KnowsNoMore:
     parts = ("sigma", "log_det", "residual_ss", "penalty")
     coordinates = None
     uncentred = ()
-    is_compiled = is_quick = has_scoring = False
+    is_compiled = is_quick = has_scoring = is_approximate = False
 
     @property
     def columns(self):
@@ -55,6 +55,12 @@ class KnowsNoMore:
 
     def second_look(self, theta):
         return ManyStarts()
+
+    def far_starts(self, theta):
+        return ()
+
+    def left_out(self, theta):
+        return 0.0
 
     def unidentified(self, theta):
         return []

@@ -20,6 +20,7 @@ does not document (`tests/test_layers.py`):
 - `generalized.laplace`: -2 log-likelihood of a generalised model, with its exact gradient
 - `generalized.single`: the same of models with one grouping factor, compiled as a whole
 - `generalized.joint`: the same with fixed effects of the penalised criterion
+- `generalized.second_order`: what Laplace's approximation leaves out, by its own next term
 - `generalized.making`: the objective of a generalised model, by what it is called
 - `lapack`: the number of threads
 - `memory`: what fits into that of this machine

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from mixedscope.core.vocabulary import OPTIMA
 from mixedscope.optimize.curvature import Curvature
 from mixedscope.optimize.objective import FloatArray, SmoothObjective, criterion_words
 from mixedscope.optimize.probe_words import probe_words
@@ -26,6 +27,7 @@ __all__ = [
     "POLISH_TOLERANCE",
     "ROUNDING_TOLERANCE",
     "VERDICT_TOLERANCE",
+    "Left",
     "certificate",
     "certificate_words",
     "rounding",
@@ -52,6 +54,24 @@ _LENGTHS = (0.1, 0.01, 1e-3)
 _SINGULAR = 1e-6
 
 
+class Left(NamedTuple):
+    """A lower minimum of an approximate objective that was left, for it is no better.
+
+    Attributes
+    ----------
+    objective : float
+    theta : (k,) array
+    left_out_there, left_out_here : float
+        What the approximation leaves out, by its own next term: there, and where the fit ended. NaN
+        if that is not known.
+    """
+
+    objective: float
+    theta: FloatArray
+    left_out_there: float
+    left_out_here: float
+
+
 def tolerance_scale(objective: float) -> float:
     """Scale tolerances with objectives above 10,000, whose digits end earlier."""
     return max(1.0, abs(objective) / 1e4)
@@ -74,6 +94,7 @@ def certificate(
     tried: list[str],
     excess: float = 0.0,
     probe_error: Mapping[str, Any] | None = None,
+    left: Left | None = None,
 ) -> dict[str, Any]:
     """State the verdict on a fit.
 
@@ -96,6 +117,8 @@ def certificate(
         Of an objective that is estimated by random probes, see
         `mixedscope.optimize.estimated.Settler`; without it, or if it is empty, none is stated. An
         estimate that was not held against fresh probes is no optimum.
+    left : Left, optional
+        A lower minimum that was left.
 
     Returns
     -------
@@ -115,8 +138,9 @@ def certificate(
         converged``); ``limit``, where it then goes, None if it is not known or falls without
         bound; ``unidentified``, the standard deviations and correlations that the data do not
         determine, a list of ``parameters`` (each with ``kind``, ``group``, ``term``, ``term2``)
-        and the ``reason``; ``tried``; ``words``, for people.  Numbers that were not computed are
-        None.
+        and the ``reason``; ``lower_minimum``, only of an optimum and where there is one, the lower
+        minimum that was left, as in `Left`; ``tried``; ``words``, for people.  Numbers that were
+        not computed are None.
     """
     at_edge = np.abs(theta) == objective.edges
     active = [name for name, is_at in zip(objective.theta_names, at_edge, strict=True) if is_at]
@@ -146,6 +170,8 @@ def certificate(
     doubt = "" if residual == "vanishing" else objective.doubt(theta, value, verdict)
     if doubt:
         verdict = "not converged"
+    if verdict not in OPTIMA:
+        left = None
     stated = {
         "verdict": verdict,
         "gradient_norm": None if gradient is None else math.sqrt(float(gradient @ gradient)),
@@ -159,6 +185,7 @@ def certificate(
         **({"at_infinity": endless} if endless else {}),
         **({"doubt": doubt} if doubt else {}),
         **({"probe_error": dict(probe_error)} if probe_error else {}),
+        **({"lower_minimum": _stated(left)} if left is not None else {}),
     }
     return {**stated, "words": certificate_words(objective, stated, value, limit, excess)}
 
@@ -193,6 +220,8 @@ def certificate_words(
         words = told if stated["verdict"] == "optimum" else f"{words} {told}"
     if unidentified:
         words += _unidentified_words(unidentified)
+    if "lower_minimum" in stated:
+        words += _left_words(stated["lower_minimum"], value, criterion, points)
     if limit is not None:
         words = _limit_words(limit, criterion) + words
     words += _centring_words(objective.uncentred)
@@ -280,6 +309,31 @@ def _centring_words(uncentred: tuple[tuple[str, str], ...]) -> str:
     return (
         f" Centre (subtract the mean of) what lies far from zero for how much it varies: {columns}."
         " With this structure the fit depends on where zero is, and loses digits."
+    )
+
+
+def _stated(left: Left) -> dict[str, Any]:
+    """What a certificate has of a minimum that was left."""
+    out: dict[str, Any] = {"objective": left.objective, "theta": left.theta.tolist()}
+    for name in ("left_out_there", "left_out_here"):
+        known = getattr(left, name)
+        out[name] = known if math.isfinite(known) else None
+    return out
+
+
+def _left_words(left: Mapping[str, Any], value: float, criterion: str, points: str) -> str:
+    """Say that a lower minimum was found, and why the fit did not go there."""
+    there, here = left["left_out_there"], left["left_out_here"]
+    words = (
+        f" A search from larger standard deviations ended {value - left['objective']:.2g} {points} "
+        f"lower (lower_minimum in the certificate). The {criterion} is an approximation"
+    )
+    if there is None or here is None:
+        return f"{words} that cannot be checked there: which holds is not known."
+    terms = f"{there:.2g} there and {here:.2g} here".replace("-", "\u2212")
+    return (
+        f"{words} whose own next term is {terms}: with it this fit is the lower one. Quadrature, "
+        "where the model has it, tells more."
     )
 
 

@@ -92,6 +92,11 @@ class Curvature:
         inverse = (self.vectors / divisors) @ self.vectors.T
         return (inverse + inverse.T) / 2
 
+    def inverse_at(self, i: int) -> float:
+        """One entry of the diagonal of |H|⁻¹, null directions at the floor."""
+        row = self.vectors[i]
+        return float((row * row / self._divisors).sum())
+
     @property
     def smallest(self) -> float:
         """The smallest eigenvalue."""

@@ -193,6 +193,7 @@ def minimize(
         polisher.tried,
         excess,
         None if settler is None else settler.probe_error,
+        polisher.left,
     )
     return OptimizationResult(
         theta=theta,

@@ -122,6 +122,7 @@ class Settler:
         self.curvature: Curvature | None = None
         self.tried: list[str] = []
         self.limit: LimitReached | None = None
+        self.left: None = None
         self.probe_error: dict[str, Any] = {}
         self._of_probes = 0.0
         self._point: Point | None = None

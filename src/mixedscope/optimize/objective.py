@@ -144,6 +144,8 @@ class SmoothObjective(Objective, Protocol):
         Whether an evaluation takes no longer than what an optimiser does between two.
     has_scoring : bool
         Whether steps of `quasi_newton` have an information of their own and converge fast.
+    is_approximate : bool
+        Whether it leaves something out, which `left_out` knows about.
     """
 
     @property
@@ -160,6 +162,8 @@ class SmoothObjective(Objective, Protocol):
     def is_quick(self) -> bool: ...  # noqa: D102
     @property
     def has_scoring(self) -> bool: ...  # noqa: D102
+    @property
+    def is_approximate(self) -> bool: ...  # noqa: D102
 
     # -- values and slopes
 
@@ -220,6 +224,14 @@ class SmoothObjective(Objective, Protocol):
 
         Rays (m, k), each along one parameter from 0 on, and points (k,) to search from.
         """
+        ...
+
+    def far_starts(self, theta: FloatArray, /) -> Sequence[FloatArray]:
+        """Points (k,) to search from where a standard deviation is hardly known."""
+        ...
+
+    def left_out(self, theta: FloatArray, /) -> float:
+        """What an approximate objective leaves out at theta, about; NaN if it is not known."""
         ...
 
     # -- what a certificate tells

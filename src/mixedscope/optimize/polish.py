@@ -14,12 +14,13 @@ from mixedscope.optimize.certificate import (
     POLISH_TOLERANCE,
     ROUNDING_TOLERANCE,
     VERDICT_TOLERANCE,
+    Left,
     tolerance_scale,
 )
 from mixedscope.optimize.curvature import Curvature, exact_curvature, measure_curvature
 from mixedscope.optimize.objective import FloatArray
 from mixedscope.optimize.problem import LimitReached, Point, Problem
-from mixedscope.optimize.second_look import look_again
+from mixedscope.optimize.second_look import look_again, look_aside
 
 __all__ = ["Polisher"]
 
@@ -73,6 +74,8 @@ class Polisher:
         What was done, a few words each.
     limit : LimitReached or None
         The limit that ended the work, if one did.
+    left : Left or None
+        A lower minimum that was left.
     """
 
     def __init__(self, problem: Problem, point: Point) -> None:
@@ -83,6 +86,7 @@ class Polisher:
         self._is_exact = False
         self.tried: list[str] = []
         self.limit: LimitReached | None = None
+        self.left: Left | None = None
         self.make_canonical()
 
     # -- public --------------------------------------------------------------------------------
@@ -137,7 +141,7 @@ class Polisher:
                 # be the lowest either.
                 if not settled and self.problem.out_of_time:
                     break
-                lower = look_again(self.problem, self.point, self.note)
+                lower = self._lower(settled)
                 if lower is None:
                     break
                 self.move(lower)
@@ -151,6 +155,30 @@ class Polisher:
                 self.move(best)
         self.make_canonical()
         self.measure()
+
+    def _lower(self, settled: bool) -> Point | None:
+        """Give a lower point that is better too; None if none was found."""
+        self.left = None
+        problem, here = self.problem, self.point
+        places = problem.objective.second_look(problem.to_theta(here.x))
+        lower = look_again(problem, here, places, self.note)
+        if lower is not None or not settled or self.curvature is None:
+            return lower
+        aside = look_aside(problem, here, self.curvature)
+        if aside is None:
+            return None
+        left_out = [self._left_out(point) for point in (aside, here)]
+        # Not where one of them is not known, NaN.
+        if aside.objective + left_out[0] < here.objective + left_out[1]:
+            problem.stage = "restart"
+            self.note("a second look for a lower minimum")
+            return problem.evaluate(aside.x, gradient=True)
+        self.left = Left(aside.objective, problem.to_theta(aside.x), *left_out)
+        return None
+
+    def _left_out(self, point: Point) -> float:
+        """What the objective leaves out at a point."""
+        return self.problem.objective.left_out(self.problem.to_theta(point.x))
 
     def _settle_down(self) -> bool:
         """Settle, clean up zeros and look beyond them in turns; False if it cannot be checked."""

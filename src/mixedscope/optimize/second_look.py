@@ -7,16 +7,19 @@ this costs nothing. No minimum is proved to be the lowest: a few likely places a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 
 from mixedscope.optimize.backends.scipy import descend
-from mixedscope.optimize.objective import FloatArray
+from mixedscope.optimize.curvature import Curvature
+from mixedscope.optimize.objective import FloatArray, ManyMinima
 from mixedscope.optimize.problem import Point, Problem
+from mixedscope.optimize.trace import Trace
 
-__all__ = ["APART_FROM", "HOPE", "HOPEFUL", "dips", "look_again"]
+__all__ = ["APART_FROM", "HOPE", "HOPEFUL", "dips", "look_again", "look_aside"]
 
 #: Predicted decrease at which a search for another minimum stops: enough to tell it is lower; less
 #: in compiled code, for searches rest on plateaus on their way.
@@ -43,17 +46,21 @@ _MOST: Final = 500
 #: what it takes where a standard deviation is zero.
 _SHARE: Final = 0.2
 
+#: Standard errors that a standard deviation is from zero of which the curvature tells little.
+_VAGUE: Final = 2.2
+
 #: Fewest evaluations that a search can lead anywhere with.
 _FEWEST: Final = 4
 
 
-def look_again(problem: Problem, here: Point, note: Callable[[str], None]) -> Point | None:
+def look_again(
+    problem: Problem, here: Point, places: ManyMinima, note: Callable[[str], None]
+) -> Point | None:
     """Look for a lower minimum at the likely places.
 
     ``here``: a minimum. ``note``: is told what is done, before it is done. Gives a point that is
     lower, but not polished; None if none was found. May raise LimitReached.
     """
-    places = problem.objective.second_look(problem.to_theta(here.x))
     if not (places.rays or places.starts or places.hopeful or places.rivals):
         return None
     allowed = _MOST if problem.objective.is_quick else int(_SHARE * problem.effort)
@@ -90,6 +97,44 @@ def look_again(problem: Problem, here: Point, note: Callable[[str], None]) -> Po
         if lower is not None:
             return lower
     return None
+
+
+def look_aside(problem: Problem, here: Point, curvature: Curvature) -> Point | None:
+    """Look for a lower minimum far away where the curvature tells little of a standard deviation.
+
+    ``curvature``: here, or close by. Gives the lowest point found if it is lower than we are.
+    Whether it is better is another question (`SmoothObjective.left_out`), so that what is evaluated
+    is verification: it is counted in ``certificate_evaluations`` alone. It takes long without
+    compiled code, and is not done then.
+    """
+    objective = problem.objective
+    if not objective.is_approximate or not _is_compiled(problem) or problem.out_of_time:
+        return None
+    if not _is_vague(problem, here, curvature):
+        return None
+    places = objective.far_starts(problem.to_theta(here.x))
+    if not places:
+        return None
+    trace = Trace(objective.theta_names, objective.beta_names, objective.scale, objective.parts)
+    aside = Problem(objective, trace)
+    for place in places:
+        if _value(aside, problem.to_x(place)) is not None:
+            descend(aside, problem.to_x(place), ftol=_FINE, most=_MANY)
+    problem.certificate_evaluations += len(trace)
+    found = aside.best
+    if found is None or not found.at_most < here.objective - here.rounding - _FINE:
+        return None
+    return found
+
+
+def _is_vague(problem: Problem, here: Point, curvature: Curvature) -> bool:
+    """Whether a standard deviation is so little known that it may be quite another."""
+    lower, x = problem.objective.lower.tolist(), here.x.tolist()
+    return any(
+        abs(x[i]) < _VAGUE * math.sqrt(2.0 * curvature.inverse_at(i))
+        for i, end in enumerate(lower)
+        if end == 0.0
+    )
 
 
 def _vanishes(ray: FloatArray, here: Point) -> bool:

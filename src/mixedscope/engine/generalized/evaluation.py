@@ -48,7 +48,7 @@ class GeneralizedEvaluation(NamedTuple):
 
 
 class ManyStarts(NamedTuple):
-    """Where another minimum may lie: points to search from, from rivals whatever that takes."""
+    """Where another minimum may lie; see `mixedscope.optimize.objective.ManyMinima`."""
 
     rays: Sequence[Floats] = ()
     starts: Sequence[Floats] = ()

@@ -34,7 +34,13 @@ from mixedscope.engine.evaluation import Solution, gradients_by_row
 from mixedscope.engine.generalized.doubts import doubt_of
 from mixedscope.engine.generalized.evaluation import GeneralizedEvaluation, ManyStarts
 from mixedscope.engine.generalized.modes import Modes, find_modes, is_led, without_modes
+from mixedscope.engine.generalized.other_minima import (
+    far_starts,
+    rival_starts,
+    singular_starts,
+)
 from mixedscope.engine.generalized.rows import slopes_of_weights
+from mixedscope.engine.generalized.second_order import second_order
 from mixedscope.engine.generalized.separation import (
     is_concordant,
     is_without_end,
@@ -60,10 +66,6 @@ Floats = NDArray[np.float64]
 #: What the arrays of `GeneralizedSystem.modal` hold: the factorisation of the last evaluation, its
 #: selected inverse, or something else.
 _State = Literal["factorised", "inverted", "other"]
-
-#: Standard deviations, on columns of unit root mean square, that are nearly zero; and shares of the
-#: largest that are.
-_SMALL = 0.1
 
 #: Columns of the rest from which on a factorisation takes longer than some passes over the rows.
 _DEAR = 200
@@ -520,47 +522,24 @@ class LaplaceObjective:
         return out
 
     def second_look(self, point: Floats) -> ManyStarts:
-        """Where covariances are nearly singular others that are not may be better: all equal ones.
+        """Where another minimum may lie; see :mod:`mixedscope.engine.generalized.other_minima`."""
+        return ManyStarts(starts=singular_starts(self, point), rivals=rival_starts(self, point))
 
-        Fixed effects, and the dispersion, start where they are.
-        """
-        factors = self.system.standard_factors(point[: self.n_theta])
-        starts: list[Floats] = []
-        together = np.array(point, dtype=float)
-        for term, factor in zip(self.system.terms, factors, strict=True):
-            lengths = np.linalg.svd(factor, compute_uv=False)
-            largest = max(float(lengths[0]), _SMALL)
-            if lengths[term.rank - 1] < _SMALL * largest or float(lengths[0]) < _SMALL:
-                for size in (1.0, largest):
-                    start = np.array(point, dtype=float)
-                    start[term.theta] = term.nearest_theta(size**2 * np.eye(term.size))
-                    starts.append(start)
-                together[term.theta] = term.nearest_theta(np.eye(term.size))
-        if len(starts) > 2:
-            starts.append(together)
-        if starts:
-            # Searches from elsewhere have missed what those from moments find.
-            starts.append(self.moment_start())
-        return ManyStarts(starts=starts, rivals=self._rivals(point))
+    @property
+    def is_approximate(self) -> bool:
+        """Whether no quadrature has what Laplace's approximation leaves out."""
+        return self.points == 1
 
-    def _rivals(self, point: Floats) -> list[Floats]:
-        """Where the dispersion explains what effects of single rows explain here.
+    def far_starts(self, point: Floats) -> list[Floats]:
+        """Larger standard deviations, of models of two outcomes."""
+        return far_starts(self, point)
 
-        With an effect for each row, or nearly, a family with a dispersion says the same twice: a
-        minimum in which one does it may hide a lower one in which the other does.
-        """
-        if self.system.family.dispersion is None:
-            return []
-        rivals = []
-        for term in self.system.terms:
-            is_of_rows = 2 * len(term.design.levels) > self.system.n
-            if is_of_rows and np.abs(point[term.theta]).max() > _SMALL:
-                start = np.array(point, dtype=float)
-                # Of zeros the slope is zero: the search cannot come back to where it began.
-                start[term.theta] = 0.0
-                start[-1] = self.moment_start()[-1]
-                rivals.append(start)
-        return rivals
+    def left_out(self, point: Floats) -> float:
+        """Second-order term of the approximation, NaN without modes."""
+        try:
+            return second_order(self, point).correction
+        except FloatingPointError:
+            return math.nan
 
     # -- what a certificate tells
 

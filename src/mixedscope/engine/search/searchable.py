@@ -42,6 +42,17 @@ class SearchableObjective(ProfiledObjective):
         """Where another minimum may lie; see `mixedscope.engine.search.second_look.second_look`."""
         return second_look(self, theta)
 
+    #: Linear models are not approximated.
+    is_approximate = False
+
+    def far_starts(self, theta: Floats) -> Sequence[Floats]:
+        """So that no minimum is far away for what is left out."""
+        return ()
+
+    def left_out(self, theta: Floats) -> float:
+        """Nothing."""
+        return 0.0
+
     def residual_state(self, theta: Floats, value: float) -> Residual:
         """Whether sigma is identified; see :func:`mixedscope.engine.residual.residual_state`."""
         return residual_state(self, theta, value)

@@ -17,6 +17,7 @@ from mixedscope.engine.generalized.iterative.point import LaplacePoint, find_mod
 from mixedscope.engine.generalized.iterative.system import IterativeGeneralizedSystem
 from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.generalized.modes import Modes, without_modes
+from mixedscope.engine.generalized.other_minima import rival_starts, singular_starts
 from mixedscope.engine.generalized.rows import slopes_of_weights
 from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.engine.iterative.crossing import Complement
@@ -354,8 +355,8 @@ class IterativeLaplace(Probed, LaplaceObjective):
                 # Fixed effects change with it, so that along a ray there need be no dip.
                 starts.append(ray[_FROM])
         if is_lost:
-            starts += super().second_look(point).starts
-        return ManyStarts(rays=rays, starts=starts, rivals=self._rivals(point))
+            starts += singular_starts(self, point)
+        return ManyStarts(rays=rays, starts=starts, rivals=rival_starts(self, point))
 
     def workload(self) -> tuple[float, int]:
         """Seconds of an evaluation, which are not known before the first; bytes that are held."""
