@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import UnsuitedError
 from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.group_effects import GroupEffects
+from mixedscope.inference.studies.pooling_span import pooling_span
 from mixedscope.inference.studies.studied_fit import StudiedFit
 
 __all__ = ["generalized_pooling"]
@@ -27,9 +28,8 @@ __all__ = ["generalized_pooling"]
 Floats = NDArray[np.float64]
 Frames = Callable[[Sequence[GroupEffects], float, Sequence[Floats]], pd.DataFrame]
 
-#: Values of s per decade; the share that counts as nothing; decades on either side at most.
+#: Values of s per decade; decades on either side at most.
 _PER_DECADE: Final = 10
-_NEGLIGIBLE: Final = 0.01
 _DECADES: Final = 3.0
 #: Standard deviation on columns of unit root mean square beyond which the path does not go.
 _LARGEST: Final = 100.0
@@ -93,31 +93,12 @@ def _point(objective: LaplaceObjective, point: Floats, scale: float) -> _Point:
 def _span(objective: LaplaceObjective, point: Floats) -> tuple[float, float]:
     """Ends of the path as logarithms of s to base 10, in half decades."""
 
-    def random(exponent: float) -> float:
-        return float(_point(objective, point, 10.0**exponent).degrees.sum())
+    def degrees(exponent: float) -> float:
+        try:
+            return float(_point(objective, point, 10.0**exponent).degrees.sum())
+        except FloatingPointError as error:
+            raise UnsuitedError(f"no conditional modes are found: {error}") from None
 
     objective.reset()
-    theta = point[: objective.n_theta]
-    factors = objective.system.standard_factors(theta)
-    largest = max(float(np.abs(f).max()) for f in factors)
-    if largest == 0.0:
-        return -1.0, 1.0
-    try:
-        reached = random(0.0)
-    except FloatingPointError as error:
-        raise UnsuitedError(f"no conditional modes are found: {error}") from None
-    most = min(_DECADES, max(0.5, math.floor(2.0 * math.log10(_LARGEST / largest)) / 2.0))
-    high = 0.0
-    while high < most:
-        before = reached
-        try:
-            reached = random(high + 0.5)
-        except FloatingPointError:  # where numbers end the path does
-            break
-        high += 0.5
-        if reached - before <= _NEGLIGIBLE * reached:
-            break
-    low = -0.5
-    while low > -_DECADES and random(low) > _NEGLIGIBLE * reached:
-        low -= 0.5
-    return low, high
+    factors = objective.system.standard_factors(point[: objective.n_theta])
+    return pooling_span(degrees, factors, decades=_DECADES, largest=_LARGEST)

@@ -18,7 +18,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.arguments import door
-from mixedscope.core.errors import UnsuitedError
 from mixedscope.data.truth import Truth, true_effects
 from mixedscope.engine.group_effects import GroupEffects
 from mixedscope.engine.marginal import MarginalCovariances
@@ -29,6 +28,7 @@ from mixedscope.inference.estimates.leverage import (
     effective_degrees,
     hidden,
 )
+from mixedscope.inference.studies.pooling_span import pooling_span
 from mixedscope.inference.studies.studied_fit import StudiedFit
 
 __all__ = ["pooling_study"]
@@ -38,10 +38,8 @@ Floats = NDArray[np.float64]
 # Values of s per decade; with a truth more, as derivatives by log s are taken along them.
 _PER_DECADE: Final = 10
 _PER_DECADE_TRUTH: Final = 20
-# The path ends, downwards, where so small a share of the degrees of freedom is left, and upwards
-# where half a decade adds no larger a share.
-_NEGLIGIBLE: Final = 0.01
-# It spans no more decades on either side, and no standard deviation over sigma beyond the last.
+# The path spans no more decades on either side, and no standard deviation over sigma beyond the
+# last.
 _DECADES: Final = 4.0
 _LARGEST: Final = 1e4
 # Columns of the table of errors.
@@ -162,7 +160,7 @@ def _point(objective: ProfiledObjective, factors: Sequence[Floats], scale: float
 def _span(objective: ProfiledObjective, factors: Sequence[Floats]) -> tuple[float, float]:
     """Ends of the path as logarithms of s to base 10, in half decades."""
 
-    def random(exponent: float) -> float:
+    def degrees(exponent: float) -> float:
         try:
             point = _point(objective, factors, 10.0**exponent)
         except FloatingPointError as error:
@@ -171,24 +169,7 @@ def _span(objective: ProfiledObjective, factors: Sequence[Floats]) -> tuple[floa
             raise hidden()
         return point.degrees.random
 
-    largest = max(float(np.abs(f).max()) for f in factors)
-    if largest == 0.0:
-        return -1.0, 1.0
-    most = min(_DECADES, max(0.5, math.floor(2 * math.log10(_LARGEST / largest)) / 2))
-    high, reached = 0.0, random(0.0)
-    while high < most:
-        before = reached
-        try:
-            reached = random(high + 0.5)
-        except UnsuitedError:  # here the digits end, and the path with them
-            break
-        high += 0.5
-        if reached - before <= _NEGLIGIBLE * reached:
-            break
-    low = -0.5
-    while low > -_DECADES and random(low) > _NEGLIGIBLE * reached:
-        low -= 0.5
-    return low, high
+    return pooling_span(degrees, factors, decades=_DECADES, largest=_LARGEST)
 
 
 def _chosen(modes: Sequence[Floats], most: int) -> list[NDArray[np.intp]]:
