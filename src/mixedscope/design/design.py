@@ -328,7 +328,7 @@ def design_of_frame(
         if sigma is None and unidentified == REFUSE and not of_family:
             _refuse_residuals(made, kept_weights)
     fixed = columns.assigned(parsed.fixed.intercept, parsed.fixed.terms)
-    variables = columns.described(parsed.response)
+    variables = columns.described(written)
     columns.learned.close()
     return Design(
         formula=parsed.text,

@@ -264,9 +264,8 @@ class TermColumns:
             self.codings[name] = contrast_matrix(name, factor.levels, spec)
         return self.codings[name]
 
-    def described(self, without: Node) -> dict[str, dict[str, Any]]:
-        """What each variable of the terms is, and how coded, but for the response."""
-        response = unparse(without)
+    def described(self, response: str) -> dict[str, dict[str, Any]]:
+        """What each variable of the terms is, and how coded, but for the response as written."""
         known = {key: v for key, v in self._variables.items() if key != response}
         codings = {
             f"`{name}`" if f"`{name}`" in known else name: c for name, c in self.codings.items()

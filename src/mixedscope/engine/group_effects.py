@@ -178,6 +178,11 @@ class GroupEffects:
             axis=-1,
         )
 
+    @property
+    def has_entries(self) -> bool:
+        """Whether all that its structures do is to put theta in places of the factor."""
+        return all(structure.entries is not None for structure in self.structures)
+
     def entries(self) -> tuple[NDArray[np.intp], Floats] | None:
         """Where theta stands in the flattened factor (k k,), and what scales it there.
 
@@ -237,7 +242,7 @@ class GroupEffects:
 
     def covariance_curvatures(self, theta: Floats) -> Floats:
         """Second derivatives (p, p, k, k) of ``F F'``, F :meth:`standard_factor`, by p entries."""
-        if self.entries() is not None:
+        if self.has_entries:
             steps = np.array(self.standard_derivatives(theta))
             half = np.einsum("iab,jcb->ijac", steps, steps)
             return np.asarray(half + half.swapaxes(2, 3))

@@ -9,6 +9,7 @@ first appear.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NoReturn
 
 from mixedscope.core.errors import FormulaError
@@ -58,7 +59,7 @@ class Term:
     factors: tuple[Node, ...]
     position: int
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The term as R writes it, for example ``a:log(x)``."""
         return ":".join(unparse(f) for f in self.factors)

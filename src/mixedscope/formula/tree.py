@@ -135,12 +135,12 @@ _IDENTIFIER = re.compile(r"[^\W\d][\w.]*\Z")
 def unparse(node: Node) -> str:
     """Write a node as R's ``deparse`` would: it names the columns of the design."""
     match node:
+        case Name():  # the most frequent
+            return node.name if _IDENTIFIER.match(node.name) else f"`{node.name}`"
         case Number():
             return f"{node.value:.15g}"
         case Text():
             return f'"{node.value}"'
-        case Name():
-            return node.name if _IDENTIFIER.match(node.name) else f"`{node.name}`"
         case Word():
             return node.word
         case Paren():

@@ -81,7 +81,7 @@ def is_compiled(system: GeneralizedSystem, *, expected: bool) -> bool:
     # 1e-11). The one that takes fewer steps in vain is kept.
     if family.of_counts and family.link.side:
         return False
-    return all(t.size <= _WIDEST and t.entries() is not None for t in system.terms)
+    return all(t.size <= _WIDEST and t.has_entries for t in system.terms)
 
 
 @dataclass(frozen=True)

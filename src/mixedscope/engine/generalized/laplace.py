@@ -483,7 +483,7 @@ class LaplaceObjective:
     @cached_property
     def _signed(self) -> list[int] | None:
         """Theta whose signs are those of columns of factors; None if not all are such entries."""
-        if any(s.entries is None for t in self.system.terms for s in t.structures):
+        if not all(term.has_entries for term in self.system.terms):
             return None
         return np.flatnonzero(self.lower == 0.0).tolist()
 
