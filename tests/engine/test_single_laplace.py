@@ -20,6 +20,7 @@ from laplace_cases import (
 )
 
 from mixedscope.core.errors import EvaluationError, ModelError
+from mixedscope.engine.generalized.compiled import by_columns
 from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.generalized.linking import steps_of
 from mixedscope.engine.generalized.quadrature import QuadratureObjective
@@ -160,3 +161,19 @@ def test_what_is_not_summed_over_nodes_compiles_nothing_for_it() -> None:
 def test_more_nodes_than_can_be_summed_over_are_refused() -> None:
     with pytest.raises(ModelError, match="has 20,001 nodes; choose 300 points or fewer"):
         single(FAMILIES[0], "(1 | g)", 2, quadrature=20_001)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 8, 9, 33])
+def test_a_row_is_brought_to_other_units_as_if_it_were_alone(size: int) -> None:
+    rng = np.random.default_rng(size)
+    rows = rng.standard_normal((40, size))
+    # Entries of many sizes: in another order their sums would round otherwise.
+    matrix = rng.standard_normal((size, size)) * 10.0 ** rng.uniform(-6.0, 6.0, (size, size))
+    in_order = np.zeros_like(rows)
+    for j in range(size):
+        in_order += rows[:, j, None] * matrix[:, j]
+    for given in (rows, np.asfortranarray(rows)):
+        np.testing.assert_array_equal(by_columns(given, matrix), in_order)
+        np.testing.assert_array_equal(by_columns(given, np.asfortranarray(matrix)), in_order)
+    for row, whole in zip(rows, in_order, strict=True):
+        np.testing.assert_array_equal(by_columns(row, matrix), whole)
