@@ -44,7 +44,9 @@ def singular_starts(objective: _Searched, point: Floats) -> list[Floats]:
     starts: list[Floats] = []
     together = np.array(point, dtype=float)
     for term, factor in zip(objective.system.terms, factors, strict=True):
-        lengths = np.linalg.svd(factor, compute_uv=False)
+        # Of one intercept, the most frequent term, numpy is not waited for.
+        one = factor.size == 1
+        lengths = np.abs(factor[0]) if one else np.linalg.svd(factor, compute_uv=False)
         largest = max(float(lengths[0]), _SMALL)
         if lengths[term.rank - 1] < _SMALL * largest or float(lengths[0]) < _SMALL:
             for size in (1.0, largest):
