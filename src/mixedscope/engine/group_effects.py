@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -48,7 +48,7 @@ class GroupEffects:
         One per part of the design: the covariance of the factor is their direct sum.
     column_scale : (k,) array
         Root mean square of the columns, rows multiplied by the square roots of the weights
-        (1 for a column of zeros).
+        (1 for a column of zeros), divided by the `unit`.
     standard : (n, k) array
         The columns that the engine works with: those of the data in units of it, or orthogonal ones
         (see `mixing`), rows multiplied by the square roots of the weights; the same array in terms
@@ -61,6 +61,8 @@ class GroupEffects:
         the engine works with, orthogonal and of unit root mean square (or zero).
     uncentred : tuple of str
         Columns nearly collinear with others, which the structure forbids to be mixed.
+    unit : float
+        Root mean square of the columns that the engine works with.
     """
 
     design: RandomDesign
@@ -70,6 +72,7 @@ class GroupEffects:
     theta: slice
     mixing: tuple[Floats | None, ...]
     uncentred: tuple[str, ...] = ()
+    unit: float = 1.0
 
     @property
     def group(self) -> str:
@@ -431,9 +434,12 @@ def joined(parts: Sequence[NDArray[_Kind]]) -> NDArray[_Kind]:
 
 
 def group_effects(
-    designs: tuple[RandomDesign, ...], root_weights: Floats | None
+    designs: tuple[RandomDesign, ...], root_weights: Floats | None, unit: float = 1.0
 ) -> tuple[GroupEffects, ...]:
-    """Attach structures, scales and places in theta to the random effects of a design."""
+    """Attach structures, scales and places in theta to the random effects of a design.
+
+    ``unit``: what the response, and with it the effects, are measured in.
+    """
     out: list[GroupEffects] = []
     measured: dict[int, tuple[Floats, Floats, Floats]] = {}
     mixed: dict[tuple[int, tuple[int, ...]], tuple[Floats, tuple[Floats, ...]]] = {}
@@ -469,7 +475,22 @@ def group_effects(
         own = slice(first, first + n_theta)
         out.append(GroupEffects(design, structures, scale, standard, own, tuple(mixing), far))
         first = own.stop
-    return tuple(out)
+    return tuple(out) if unit == 1.0 else _measured_in(unit, out)
+
+
+def _measured_in(unit: float, terms: Sequence[GroupEffects]) -> tuple[GroupEffects, ...]:
+    """The same with columns of another root mean square than 1."""
+    columns = {id(t.standard): t.standard * unit for t in terms}
+    return tuple(
+        replace(
+            t,
+            column_scale=t.column_scale / unit,
+            standard=columns[id(t.standard)],
+            mixing=tuple(None if m is None else m / unit for m in t.mixing),
+            unit=unit,
+        )
+        for t in terms
+    )
 
 
 def _measure(design: RandomDesign, root_weights: Floats | None) -> tuple[Floats, Floats, Floats]:

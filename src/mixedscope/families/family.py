@@ -8,6 +8,7 @@ expected one, which lme4 and MixedModels.jl put in its place.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
@@ -21,6 +22,9 @@ from mixedscope.families.links import LINKS, Link, MeanLink, ProbabilityLink
 __all__ = ["Family", "MeanFamily", "Response", "Rows", "Slopes"]
 
 Floats = NDArray[np.float64]
+
+# Powers of 2 that linear predictors are left as they are up to.
+_USUAL = 6
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,17 @@ class Family(ABC):
         Upwards (1), downwards (-1), or nowhere (0), as where it has a maximum or ends somewhere.
         """
         return np.zeros(len(y))
+
+    def unit(self, response: Response) -> float:
+        """What linear predictors are measured in, a power of 2, where they are as large as means.
+
+        1 where they are neither large nor small, and under links that have no unit.
+        """
+        if not self.link.has_unit:
+            return 1.0
+        size = float(self.link.predictor(self.initial_mean(response).mean(keepdims=True))[0])
+        power = round(math.log2(size)) if 0.0 < size < math.inf else 0
+        return 2.0**power if abs(power) > _USUAL else 1.0
 
     @abstractmethod
     def initial_mean(self, response: Response) -> Floats:

@@ -49,10 +49,13 @@ class Link(ABC):
         As in R: ``logit``.
     side : int
         On which side of zero linear predictors have a mean, 1 or -1; 0 if all have.
+    has_unit : bool
+        Whether linear predictors are multiplied by a number where means are.
     """
 
     name: str
     side: ClassVar[int] = 0
+    has_unit: ClassVar[bool] = False
 
     @abstractmethod
     def predictor(self, mean: Floats) -> Floats:
@@ -102,6 +105,7 @@ class _Power(MeanLink):
     """``eta = mu ** (1 / power)``, so that ``log mu = power * log eta``."""
 
     side = 1
+    has_unit = True
     _power: float
 
     def predictor(self, mean: Floats) -> Floats:
@@ -138,6 +142,7 @@ class SquareRoot(MeanLink):
     """
 
     name = "sqrt"
+    has_unit = True
 
     def predictor(self, mean: Floats) -> Floats:
         """Root of the mean."""

@@ -115,7 +115,7 @@ class SortedRows:
         z = parts[0] if len(parts) == 1 else np.hstack(parts)
         columns = (
             np.ascontiguousarray(z[order], dtype=np.float64),
-            np.ascontiguousarray(system.basis.q[order] * math.sqrt(system.n)),
+            np.ascontiguousarray(system.basis.q[order] * system.root),
             np.ascontiguousarray(system.offset[order], dtype=np.float64),
             _NONE if counts is None else np.ascontiguousarray(counts[order], dtype=np.float64),
         )
@@ -252,7 +252,7 @@ class CompiledLaplace(LaplaceObjective):
         own = slice(self.n_theta, self.n_theta + self.n_fixed)
         out = np.zeros_like(self.coordinates)
         out[: own.start, : own.start] = inverse_of_lower(self.coordinates[: own.start, : own.start])
-        out[own, own] = self.system.basis.r_inverse * math.sqrt(self.system.n)
+        out[own, own] = self.system.basis.r_inverse * self.system.root
         out[own.stop :, own.stop :] = np.eye(len(out) - own.stop)
         return out
 
@@ -275,7 +275,7 @@ class CompiledLaplace(LaplaceObjective):
     def _without_random(self) -> Floats:
         """Fixed effects of the generalised linear model, without random effects."""
         system, columns = self.system, self.rows.columns
-        family, root = system.family, math.sqrt(system.n)
+        family, root = system.family, system.root
         if family.link.side:
             return generalized_linear_fit(system)
         with np.errstate(all="ignore"):

@@ -137,7 +137,7 @@ class LaplaceObjective:
         self.edges = joined([*(t.edges for t in system.terms), np.full(free, np.nan)])
         columns = numbered_apart([t.columns for t in system.terms])
         self.columns = np.concatenate([columns, np.full(free, -1, dtype=np.intp)])
-        sizes = np.sqrt((system.X**2).mean(axis=0))
+        sizes = np.sqrt((system.X**2).mean(axis=0)) / system.unit
         self.scale = joined([*(t.scale for t in system.terms), sizes, np.ones(len(more))])
         self._modes: Modes | None = None
         self._at: Floats | None = None
@@ -501,7 +501,7 @@ class LaplaceObjective:
             if block is not None:
                 out[term.theta, term.theta] = block
         own = slice(self.n_theta, self.n_theta + self.n_fixed)
-        out[own, own] = self.system.basis.r / math.sqrt(self.system.n)
+        out[own, own] = self.system.basis.r / self.system.root
         return out
 
     def rank_deficient(self, point: Floats, tol: float = 1e-4) -> bool:

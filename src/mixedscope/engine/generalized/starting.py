@@ -55,10 +55,14 @@ def generalized_linear_fit(system: GeneralizedSystem) -> Floats:
         eta = family.link.predictor(family.initial_mean(response))
         coefficients = q.T @ (eta - system.offset)
         eta_now, rows = _at(system, coefficients, dispersion)
-        if not math.isfinite(rows.log_likelihood):
+        if family.link.side or not math.isfinite(rows.log_likelihood):
             # Links that not every predictor has a mean for: the mean of all, or what there is.
-            coefficients = _level(system)
-            eta_now, rows = _at(system, coefficients, dispersion)
+            # Of amounts of many sizes the mean of their inverses is far from that of the mean.
+            level = _level(system)
+            eta_level, at_level = _at(system, level, dispersion)
+            here = rows.log_likelihood
+            if not math.isfinite(here) or at_level.log_likelihood > here:
+                coefficients, eta_now, rows = level, eta_level, at_level
         if not math.isfinite(rows.log_likelihood):
             coefficients = _inside(system)
             eta_now, rows = _at(system, coefficients, dispersion)
@@ -131,19 +135,20 @@ def _inside(system: GeneralizedSystem) -> Floats:
             "give the model an intercept, or another link."
         )
     q = system.basis.q * math.sqrt(system.n)
-    size = 1.0 + float(np.abs(system.offset).max(initial=0.0))
+    offset = link.side * system.offset / system.unit
+    size = 1.0 + float(np.abs(offset).max(initial=0.0))
     # As far inside as the row that is least so can be, up to where it is far enough.
     columns = np.column_stack([-link.side * q, np.ones(system.n)])
     bounds = [(None, None)] * q.shape[1] + [(None, size)]
     aim = np.append(np.zeros(q.shape[1]), -1.0)
-    found = linprog(aim, columns, link.side * system.offset, bounds=bounds, method="highs")
+    found = linprog(aim, columns, offset, bounds=bounds, method="highs")
     if found.status != 0 or not found.x[-1] > 0.0:
         where = "below" if link.side < 0 else "above"
         raise ModelError(
             f"Linear predictors of the link {link.name!r} are {where} 0, and no fixed effects "
             "bring those of all rows there: give the model an intercept, or another link."
         )
-    return np.asarray(found.x[:-1] * math.sqrt(system.n))
+    return np.asarray(found.x[:-1] * system.root)
 
 
 def _solve(matrix: Floats, right: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from copy import copy
 from functools import cached_property
@@ -39,8 +40,8 @@ _PRODUCTS: Final = 20_000
 class GeneralizedSystem:
     """What does not change with the parameters of a generalised mixed model.
 
-    Random-effects columns have unit root mean square, as of linear models. Prior weights belong to
-    the log-likelihood and are not in the columns.
+    Random-effects columns have unit root mean square, as of linear models, or that of `unit`. Prior
+    weights belong to the log-likelihood and are not in the columns.
 
     Parameters
     ----------
@@ -56,6 +57,9 @@ class GeneralizedSystem:
     factors : tuple of GroupColumns
     basis : FixedBasis
     offset : (n,) array
+    unit : float
+        What linear predictors, and with them all columns that the engine works with, are measured
+        in: 1 where the link has no unit.
     """
 
     def __init__(self, design: Design, response: Response, family: Family) -> None:
@@ -68,8 +72,9 @@ class GeneralizedSystem:
         self.response = response
         self.family = family
         self.n = len(response.y)
+        self.unit = family.unit(response)
         with limited_for(self.n, design.X.shape[1]):
-            self.terms: tuple[GroupEffects, ...] = group_effects(design.random, None)
+            self.terms: tuple[GroupEffects, ...] = group_effects(design.random, None, self.unit)
             self.basis: FixedBasis = fixed_basis(design.X, intercept=has_intercept(design))
         if self.n < len(self.basis.kept):
             raise DataError(
@@ -83,6 +88,11 @@ class GeneralizedSystem:
             for t in self.terms
         )
         self._form()
+
+    @property
+    def root(self) -> float:
+        """What orthonormal columns of the fixed effects are multiplied by to have the unit."""
+        return math.sqrt(self.n) * self.unit
 
     def _form(self) -> None:
         """Find what stands where, and make room for a factorisation."""

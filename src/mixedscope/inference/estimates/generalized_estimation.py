@@ -299,7 +299,8 @@ class GeneralizedEstimation:
     def own_errors(self, point: Floats) -> list[Floats]:
         """One over the root of the level's information on each column, at the modes."""
         weight = np.maximum(self.objective.modes_at(point).rows.weight, 0.0)
-        system, least = self.objective.system, float(weight.mean())
+        system = self.objective.system
+        least = float(weight.mean()) * system.unit**2
         squares = [
             column_squares(term, factor.z, weight)
             for term, factor in zip(system.terms, system.factors, strict=True)

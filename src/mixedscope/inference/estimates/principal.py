@@ -46,6 +46,7 @@ def principal_axes(
     """
     axes, lengths, _ = np.linalg.svd(term.unit_factor(theta))
     alive = lengths > SINGULAR
+    lengths = lengths * term.unit
     if not unit:
         axes, lengths, _ = np.linalg.svd(term.factor(theta))
     total = float((lengths**2).sum())

@@ -62,7 +62,8 @@ class GeneralizedSpace(Space):
         # How much of a held column the others do not make.
         own = np.abs(np.diag(upper[free:, free:]))
         dispersion = len(objective.theta_names) - objective.n_theta - r
-        further = [*np.ones(free), *(1.0 / own), *np.ones(dispersion)]
+        unit = objective.system.unit
+        further = [*np.full(free, unit), *(unit / own), *np.ones(dispersion)]
         self._has_dispersion = bool(dispersion)
         self.searcher = None
         self._lay_out(objective.system.terms, further)

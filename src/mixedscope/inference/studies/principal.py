@@ -49,13 +49,13 @@ def principal_study(fit: StudiedFit) -> dict[str, pd.DataFrame]:
                     "component": np.repeat(numbers, term.size),
                     "term": np.tile(np.asarray(term.names, dtype=object), term.size),
                     "loading": matrix.ravel(),
-                    "column_rms": np.tile(term.column_scale, term.size),
+                    "column_rms": np.tile(term.column_scale * term.unit, term.size),
                 }
             )
         )
         if not told:
             continue
-        weights = matrix * term.column_scale
+        weights = matrix * (term.column_scale * term.unit)
         names = term.design.levels
         n_obs = np.bincount(term.design.codes, minlength=len(names))
         squares = np.einsum("ai,qij,aj->qa", weights, covariances[position], weights)
