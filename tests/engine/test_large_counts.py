@@ -124,3 +124,18 @@ def test_shares_next_to_zero_and_one_are_fitted() -> None:
     turned = ms.glmer("y ~ x + (1 | g)", data.assign(y=1.0 - y), family="beta")
     assert turned.objective == pytest.approx(fit.objective, abs=1e-2)
     np.testing.assert_allclose(turned.beta, -fit.beta, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize(("theta", "intercept"), [(30.0, 300.0), (1.0, 300.0)])
+def test_modes_are_found_where_the_penalty_is_nothing_beside_what_rows_tell(
+    theta: float, intercept: float
+) -> None:
+    rng = np.random.default_rng(1)
+    g, h, x = rng.integers(0, 12, 120), rng.integers(0, 9, 120), rng.normal(size=120)
+    y = rng.poisson(np.exp(1.0 + 0.3 * x + 1.5 * rng.normal(size=12)[g])).astype(float)
+    data = pd.DataFrame({"y": y, "x": x, "g": g.astype(str), "h": h.astype(str)})
+    model = ms.GeneralizedLinearMixedModel("y ~ x + (1 | g) + (1 | h)", data, "poisson")
+    point = np.array([theta, theta, intercept, 0.3])
+    value = model.laplace.evaluate(point).objective
+    plain = LaplaceObjective(model.laplace.system)
+    assert plain.evaluate(point).objective == pytest.approx(value, rel=1e-9)

@@ -136,7 +136,7 @@ class NegativeBinomial2(_Counts):
     ) -> tuple[Floats, Floats, Floats]:
         share, rest = self._shares(log_mean, dispersion)
         total = y + dispersion
-        value = y * log_mean - total * np.log1p(np.exp(log_mean) / dispersion)
+        value = y * log_mean - total * self._lift(log_mean, dispersion)
         first = y * rest - dispersion * share
         is_many = y >= _MANY
         if is_many.any():
@@ -160,7 +160,7 @@ class NegativeBinomial2(_Counts):
     ) -> tuple[Floats, Floats, Floats, Floats]:
         share, rest = self._shares(log_mean, dispersion)
         first = y * rest - dispersion * share
-        own = (y + dispersion) * share - dispersion * np.log1p(np.exp(log_mean) / dispersion)
+        own = (y + dispersion) * share - dispersion * self._lift(log_mean, dispersion)
         is_many = y >= _MANY
         if is_many.any():
             change = log_mean[is_many] - np.log(y[is_many])
@@ -171,6 +171,12 @@ class NegativeBinomial2(_Counts):
             share * rest * (y * (rest - share) - 2.0 * dispersion * share),
             dispersion * share * share,
         )
+
+    @staticmethod
+    def _lift(log_mean: Floats, size: float) -> Floats:
+        """``log(1 + mean / size)``, of means beyond floating-point numbers too."""
+        ratio = np.exp(log_mean) / size
+        return np.where(ratio < math.inf, np.log1p(ratio), log_mean - math.log(size))
 
     @staticmethod
     def _shares(log_mean: Floats, size: float) -> tuple[Floats, Floats]:

@@ -9,7 +9,7 @@ where the next begins.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -36,6 +36,9 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+
+#: What is lost beside a number in the rounding of a factorisation, as a share of it.
+_LOST: Final = 1e-10
 
 #: With the inverse of a point nearby: steps at most, by which factor each has to reduce the
 #: decrement, and the decrement at which the modes are exact.
@@ -161,13 +164,14 @@ def find_modes(
             steps += 1
             if steps > MOST:
                 raise FloatingPointError("The conditional modes were not found.")
-            weight = _definite(system, factors, here)
-            ahead, ahead_random, ahead_g = _newton(system, weight, here)
+            weight, share = _definite(system, factors, here)
+            ahead, ahead_random, ahead_g = _newton(system, weight, share, here)
             moved = [one - own for one, own in zip(ahead, here.b, strict=True)]
             turned = [one - own for one, own in zip(ahead_g, here.g, strict=True)]
             change = ahead_random - here.random
             decrement = inner(turned, moved) + float((weight * change) @ change)
             is_last = decrement < SETTLED or decrement < ROUNDING * (1.0 + abs(here.value))
+            is_last = is_last and share == 1.0
             length = 1.0
             while True:
                 effects = ahead_g, ahead, ahead_random
@@ -327,7 +331,7 @@ def _approach(
 
 
 def _newton(
-    system: GeneralizedSystem, weight: Floats, here: Place
+    system: GeneralizedSystem, weight: Floats, share: float, here: Place
 ) -> tuple[list[Floats], Floats, list[Floats]]:
     """Where a whole Newton step leads: modes, their part of the predictor, and ``g``.
 
@@ -335,29 +339,39 @@ def _newton(
     """
     ahead = system.modal.modes()
     ahead_random = system.random_part(ahead)
-    return (
-        ahead,
-        ahead_random,
-        system.level_sums(here.rows.score + weight * (here.random - ahead_random)),
-    )
+    told = here.rows.score + weight * (here.random - ahead_random)
+    return ahead, ahead_random, system.level_sums(share * told)
 
 
-def _definite(system: GeneralizedSystem, factors: Sequence[Floats], here: Place) -> Floats:
+def _definite(
+    system: GeneralizedSystem, factors: Sequence[Floats], here: Place
+) -> tuple[Floats, float]:
     """Solve with weights that make the system positive definite: the observed ones if they do.
 
-    Otherwise the negative ones count as nothing: still a direction of descent.
+    Otherwise the negative ones count as nothing: still a direction of descent. Of weights so large
+    that the penalty is lost in rounding all that rows tell counts as a share.
     """
     rows = here.rows
-    for weight in (rows.weight, None):
-        if weight is None:
-            weight = np.maximum(rows.weight, 0.0)
-        system.modal.reform(weight, rows.score + weight * here.random)
+    positive = np.maximum(rows.weight, 0.0)
+    for weight, share in ((rows.weight, 1.0), (positive, 1.0), (positive, None)):
+        if share is None:
+            largest = max(float(t.max(initial=0.0)) for t in _told(system, factors, weight))
+            share = 1.0 / (1.0 + _LOST * largest)
+        system.modal.reform(share * weight, share * (rows.score + weight * here.random))
         try:
             system.modal.solve(factors)
         except FloatingPointError:
             continue
-        return weight
+        return weight, share
     raise FloatingPointError("The penalised system is not positive definite.")
+
+
+def _told(system: GeneralizedSystem, factors: Sequence[Floats], weight: Floats) -> Iterator[Floats]:
+    """What rows tell of every spherical mode (q, k) by itself, per grouping factor."""
+    for columns, factor in zip(system.factors, factors, strict=True):
+        for column in (columns.z @ factor).T:
+            told = np.bincount(columns.codes, weight * column**2, columns.n_levels)
+            yield np.asarray(told, dtype=np.float64)
 
 
 def _shorter(length: float, rise: float, decrement: float) -> float:

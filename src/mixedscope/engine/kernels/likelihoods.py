@@ -175,7 +175,8 @@ def size_of(
     """
     total = y + size
     if y < MANY:
-        lift = log1p(mean / size)
+        ratio = mean / size
+        lift = log1p(ratio) if ratio < np.inf else log_mean - log(size)
         return y * log_mean - total * lift, y * rest - size * share, total * share - size * lift
     change = log_mean - log(y)
     few, many, turned = y, -size, change
