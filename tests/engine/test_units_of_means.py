@@ -38,7 +38,14 @@ def test_estimates_follow_the_unit_of_the_response(link: str, formula: str, unit
     np.testing.assert_allclose(other.theta / size, own.theta, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("options", [{"nAGQ": 0}, {"quadrature": 5}, {"solver": "iterative"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"nAGQ": 0},
+        {"quadrature": 5},
+        pytest.param({"solver": "iterative"}, marks=pytest.mark.exhaustive),
+    ],
+)
 def test_every_approximation_follows_the_unit_of_the_response(options: dict[str, object]) -> None:
     data = amounts("identity")
     formula = "y ~ x + (1 | g)" + (" + (1 | h)" if "solver" in options else "")
