@@ -41,7 +41,10 @@ def fits() -> list[FitTables]:
 @pytest.fixture(scope="module")
 def path(fits: list[FitTables], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page in a folder of results, which shares its scripts."""
-    root = tmp_path_factory.mktemp("a run") / "re sults#1"
+    return write_page(fits, tmp_path_factory.mktemp("a run") / "re sults#1")
+
+
+def write_page(fits: list[FitTables], root: Path) -> Path:
     shared = root / "assets" / asset_name()
     shared.parent.mkdir(parents=True)
     assets(output=shared)
@@ -333,6 +336,22 @@ def test_page_opens_in_firefox(path: Path) -> None:
         browser.open(path)
         browser.wait(lambda: browser.js(READY), "pictures")
         assert browser.js("document.querySelectorAll('figure canvas').length") == 9
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("structure", ["zerocorr", "intercept"])
+def test_keys_name_the_marks_that_are_drawn(
+    browser: Browser, tmp_path: Path, structure: str
+) -> None:
+    found = browser.open(write_page(sleep_like((structure,), studies=STUDIES), tmp_path))
+    found.wait(lambda: found.js(READY), "pictures", 120.0)
+    keys = found.texts("#view-shrinkage li:not([hidden])")
+    ranked = found.js("linked.views.shrinkage.view.signal('ranked')")
+    assert ranked == (structure == "intercept")
+    assert ("✛population" in keys) == (not ranked)
+    assert ("population" in keys) == ranked
+    assert found.errors == []
+    found.close()
 
 
 def number(text: str) -> float:

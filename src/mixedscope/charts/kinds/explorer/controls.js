@@ -179,6 +179,8 @@
       `${data.coverages.map((share) => percent(share)).join(", ")} of the fitted distribution`});
     ui.region = element("span", {text:
       `${percent(data.region.coverage)} of the chosen level’s random effects, given its data (at the end)`});
+    ui.populationCross = element("span", {text: "population"});
+    ui.populationLine = element("span", {text: "population"});
     ui.levelsTable = element("details", {class: "scroll"},
       element("summary", {text: "These levels in numbers"}), element("div"));
     ui.levelsTable.addEventListener("toggle", fillLevels);
@@ -190,7 +192,8 @@
         [ring(c.mode, c.mode), "conditional mode"],
         ...data.coverages.length ? [[stroke(`2px solid ${c.ellipse}`), ui.contour]] : [],
         [stroke(`2px solid ${c.ink}`), ui.region],
-        [element("span", {"aria-hidden": "true", text: "✛"}), "population"]),
+        [element("span", {"aria-hidden": "true", text: "✛"}), ui.populationCross],
+        [stroke(`1px dashed ${c.zero}`), ui.populationLine]),
       field("rule", "p"), ui.levelsTable);
     ui.pair = element("div", {class: "pair"}, picture("caterpillar", "Caterpillar plot"),
       picture("caterpillar2", "Caterpillar plot of the other term"));

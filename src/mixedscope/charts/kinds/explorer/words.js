@@ -118,6 +118,8 @@
     for (const name of ["caterpillar2", "path2"]) ui[name].hidden = single();
     ui.contour.closest("li")?.toggleAttribute("hidden", single());
     ui.region.closest("li").hidden = !regionRows().length;
+    ui.populationCross.closest("li").hidden = single();
+    ui.populationLine.closest("li").hidden = !single();
     ui.pair.className = single() ? "pair single" : drawn().length <= 40 ? "pair wide" : "pair";
     ui.radios.forEach((radio, i) => {
       radio.checked = i === state.fit;
