@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import norm
 
 import mixedscope as ms
+from mixedscope.core.errors import UnsuitedError
 
 MEANS = {"cloglog": lambda eta: -np.expm1(-np.exp(eta)), "probit": norm.cdf}
 
@@ -46,6 +47,17 @@ def test_a_lower_minimum_that_quadrature_does_not_confirm_is_told_and_left(link,
     assert exact.objective <= here < there
     assert here < exact.objective + 1.0
     assert "lower_minimum" not in exact.certificate
+
+
+def test_a_profile_that_meets_such_a_minimum_points_to_quadrature():
+    data = _outcomes("cloglog", 20)
+    fit = ms.glmer("y ~ x + (1 | g)", data, "binomial", link="cloglog")
+    assert "lower_minimum" in fit.certificate
+    with pytest.raises(UnsuitedError, match="lower_minimum: .* by quadrature"):
+        fit.confint(method="profile")
+    exact = ms.glmer("y ~ x + (1 | g)", data, "binomial", link="cloglog", quadrature=9)
+    rows = exact.confint(method="profile").set_index("kind")
+    assert rows.loc["sd", "lower"] == 0.0 < rows.loc["sd", "upper"] < 10.0
 
 
 def test_what_is_well_known_is_not_looked_at_again():

@@ -76,7 +76,7 @@ class Base:
         inverse = bounded_inverse(own, self.space.unit(start)[self.free])
         before = self.space.evaluate(start)
         held = minimize(self.space, start, self.free, inverse, tolerance=1e-12)
-        check_lower(held.point.value, before.value)
+        check_lower(held.point.value, before.value, space.objective)
         self.centre = held.point._replace(x=self.space.canonical(held.point.x))
 
     @classmethod
@@ -92,14 +92,25 @@ class Base:
         return self.space.objective
 
 
-def check_lower(value: float, least: float) -> None:
-    """Raise UnsuitedError if a deviance is below what the fit took for the least."""
-    if value < least - max(_LOWER, 1e-9 * abs(least)):
+def check_lower(value: float, least: float, objective: SearchableObjective) -> None:
+    """Raise UnsuitedError if a deviance is below what the fit took for the least.
+
+    Of an approximation the lower minimum may be one that the likelihood does not have.
+    """
+    if not value < least - max(_LOWER, 1e-9 * abs(least)):
+        return
+    found = f"A profile found a deviance lower by {least - value:.2g} than that of the fit"
+    again = (
+        "fit again from another start, for example model.fit(start='random', seed=1), and profile "
+        "the better fit"
+    )
+    if objective.is_approximate:
         raise UnsuitedError(
-            f"A profile found a deviance lower by {least - value:.2g} than that of the fit, which "
-            "is not at the minimum: fit again from another start, for example "
-            "model.fit(start='random', seed=1), and profile the better fit"
+            f"{found}. That may be a minimum that Laplace's approximation alone has, as the "
+            "certificate tells by lower_minimum: profile a fit by quadrature then, for example "
+            f"quadrature=9, where the model has it. Else {again}"
         )
+    raise UnsuitedError(f"{found}, which is not at the minimum: {again}")
 
 
 class Knot(NamedTuple):
@@ -407,7 +418,7 @@ class Restriction:
             # Of an angle that a standard deviation of zero leaves open the value held may differ.
             if tidied.value <= point.value + _FLAT:
                 point = tidied
-        check_lower(point.value, self.centre.point.value)
+        check_lower(point.value, self.centre.point.value, space.objective)
         slopes, beta = self._slopes(held, point)
         return Knot(held, point, slopes, beta, best.inverse)
 
