@@ -33,6 +33,15 @@ def test_effects_of_rows_beside_a_dispersion_never_fit_worse_than_without(n, see
     assert with_rows.objective <= without.objective + 1e-6
 
 
+def test_what_effects_of_rows_are_measured_in_is_all_one():
+    data = _shares(200, 1).assign(k=1000.0)
+    fits = [
+        ms.GeneralizedLinearMixedModel(f"y ~ x + {rows}(1 | b)", data, "beta", link="probit").fit()
+        for rows in ("", "(0 + k | row) + ")
+    ]
+    assert fits[1].objective <= fits[0].objective + 1e-6
+
+
 @pytest.mark.parametrize("family", ["gamma", "nbinom2", "nbinom1"])
 def test_other_families_with_a_dispersion_neither(family):
     rng = np.random.default_rng(1)

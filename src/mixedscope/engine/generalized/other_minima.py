@@ -89,7 +89,7 @@ def rival_starts(objective: _Searched, point: Floats) -> list[Floats]:
     rivals = []
     for term in objective.system.terms:
         is_of_rows = 2 * len(term.design.levels) > objective.system.n
-        if is_of_rows and np.abs(point[term.theta]).max() > _SMALL:
+        if is_of_rows and np.abs(point[term.theta] * term.scale).max() > _SMALL:
             start = np.array(point, dtype=float)
             # Of zeros the slope is zero: the search cannot come back to where it began.
             start[term.theta] = 0.0
