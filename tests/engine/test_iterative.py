@@ -15,14 +15,19 @@ from mixedscope.engine.iterative import solution as iterative_solution
 from mixedscope.engine.iterative import system as iterative_system
 from mixedscope.engine.iterative.crossing import Complement, crossing_of
 from mixedscope.engine.iterative.objective import IterativeObjective
+from mixedscope.engine.iterative.probes import orthonormal
 from mixedscope.engine.iterative.system import IterativeSystem
 from mixedscope.engine.lapack import set_threads
 from mixedscope.engine.products import GroupColumns
 from mixedscope.engine.search import starting
 
 
-def crossed(n=400, users=60, items=25, *, shops=210, seed=0, sds=(0.7, 0.5), slope=0.3, parts=1):
+def crossed(
+    n=400, users=60, items=25, *, shops=210, seed=0, sds=(0.7, 0.5), slope=0.3, parts=1, ring=0
+):
     """Ratings: pairs that occur twice, levels that occur once, any number of components.
+
+    And beside them a ring, of as many users and items of two rows each.
 
     Of shops there are too many to stand beside; two users are in a region, two of these in a
     country, and two items are of a brand.
@@ -34,6 +39,11 @@ def crossed(n=400, users=60, items=25, *, shops=210, seed=0, sds=(0.7, 0.5), slo
     u[:8] = np.repeat(u[:4], 2)
     i[:8] = np.repeat(i[:4], 2)
     u[-1], i[-2] = users, items  # of each a level of one row
+    around = np.arange(ring)
+    u = np.concatenate([u, users + 1 + around, users + 1 + around])
+    i = np.concatenate([i, items + 1 + around, items + 1 + np.roll(around, 1)])
+    part = np.concatenate([part, np.zeros(2 * ring, dtype=int)])
+    n, users, items = n + 2 * ring, users + ring, items + ring
     x = rng.normal(size=n)
     y = 2.0 + 0.4 * x + rng.normal(size=n)
     y += sds[0] * rng.normal(size=users + 1)[u] + sds[1] * rng.normal(size=items + 1)[i]
@@ -116,6 +126,18 @@ CASES = {
     "within the iterated alone": (
         "y ~ x + (1|u) + (1 + x|r) + (1|c) + (1|i)", {"n": 1800, "users": 900, "items": 205},
         None, [0.7, 0.4, 0.1, 0.2, 0.0, 0.5],
+    ),
+    "core and ring": (
+        "y ~ x + (1|u) + (1|i)", {"n": 3000, "users": 40, "items": 30, "ring": 200}, None,
+        [0.62, 0.5],
+    ),
+    "two cores and a ring": (
+        "y ~ x + (1|u) + (1|i)",
+        {"n": 3000, "users": 60, "items": 60, "parts": 2, "ring": 200}, None, [0.62, 0.5],
+    ),
+    "core and ring, slopes": (
+        "y ~ x + (1|u) + (1 + x|i)", {"n": 3000, "users": 40, "items": 30, "ring": 150}, None,
+        [0.62, 0.5, 0.1, 0.3],
     ),
     "few rows": ("y ~ 1 + (1|u) + (1|i)", {"n": 45, "users": 20, "items": 12}, None, [1.1, 0.4]),
 }  # fmt: skip
@@ -333,6 +355,7 @@ def errors_over_seeds(case, seeds, *, n_probes=32):
     [
         *("weights", "slopes", "disconnected", "large"),
         *("slopes of both, weights", "three factors", "within the eliminated"),
+        *("core and ring", "two cores and a ring"),
     ],
 )
 def test_stated_errors_are_those_made(case):
@@ -351,6 +374,25 @@ def test_stated_errors_cover_over_200_seeds(case):
     # Parts that have no error have no ratio; the others are Student's with 30 degrees of freedom.
     within = np.array([np.mean(r[np.isfinite(r)] < 2.04) for r in ratios.T if np.isfinite(r).any()])
     assert np.all(within > 0.89), within
+
+
+@pytest.mark.parametrize(
+    ("case", "directions"), [("core and ring", 1), ("two cores and a ring", 2), ("scalar", 1)]
+)
+def test_shifts_of_what_is_connected_best_are_not_left_to_the_probes(case, directions):
+    _, _, iterative, theta = pair(case)
+    found = iterative.evaluate(theta)
+    assert iterative.system.starts.shape[1] == directions
+    # With the shift of all levels alone the first two are known to 0.2 and more.
+    assert found.objective_se < 0.03
+
+
+def test_directions_that_span_nothing_of_their_own_are_nothing():
+    columns = np.random.default_rng(0).normal(size=(50, 4))
+    columns[:, 2] = columns[:, 0] - columns[:, 1]
+    found = orthonormal(columns)
+    np.testing.assert_allclose(found.T @ found, np.diag([1.0, 1.0, 0.0, 1.0]), atol=1e-13)
+    assert np.array_equal(orthonormal(np.zeros((5, 2))), np.zeros((5, 2)))
 
 
 def test_evaluations_tell_what_they_took():

@@ -20,14 +20,21 @@ from mixedscope.optimize.driver import minimize
 from mixedscope.optimize.estimated import EstimatedObjective
 
 
-def crossed(n=400, users=60, items=25, *, seed=0, sds=(0.7, 0.5), parts=1):
-    """Answers: pairs that occur twice, levels that occur once, any number of components."""
+def crossed(n=400, users=60, items=25, *, seed=0, sds=(0.7, 0.5), parts=1, ring=0):
+    """Answers: pairs that occur twice, levels that occur once, any number of components.
+
+    And beside them a ring, of as many users and items of two rows each.
+    """
     rng = np.random.default_rng(seed)
     part = rng.integers(0, parts, n)
     u = rng.integers(0, users // parts, n) * parts + part
     i = rng.integers(0, items // parts, n) * parts + part
     u[:8], i[:8] = np.repeat(u[:4], 2), np.repeat(i[:4], 2)
     u[-1], i[-2] = users, items  # of each a level of one row
+    around = np.arange(ring)
+    u = np.concatenate([u, users + 1 + around, users + 1 + around])
+    i = np.concatenate([i, items + 1 + around, items + 1 + np.roll(around, 1)])
+    n, users, items = n + 2 * ring, users + ring, items + ring
     x = rng.normal(size=n)
     eta = 0.3 + 0.4 * x + 0.3 * rng.normal(size=users + 1)[u] * x
     eta += sds[0] * rng.normal(size=users + 1)[u] + sds[1] * rng.normal(size=items + 1)[i]
@@ -82,6 +89,10 @@ CASES = {
         [0.0, 0.0, 0.0, 0.0],
     ),
     "large": ("yes ~ x + (1|u) + (1|i)", ("binomial", "logit"), {}, {}, [8.0, 10.0]),
+    "core and ring": (
+        "yes ~ x + (1|u) + (1|i)", ("binomial", "logit"), {},
+        {"n": 3000, "users": 40, "items": 30, "ring": 200}, [0.7, 0.5],
+    ),
     "few rows": (
         "count ~ 1 + (1|u) + (1|i)", ("poisson", "log"), {}, {"n": 45, "users": 20, "items": 12},
         [1.1, 0.4],
@@ -180,7 +191,9 @@ def errors_over_seeds(case, seeds, *, n_probes=32):
     return np.array(rows)
 
 
-@pytest.mark.parametrize("case", ["weights, offset", "slopes", "size", "disconnected"])
+@pytest.mark.parametrize(
+    "case", ["weights, offset", "slopes", "size", "disconnected", "core and ring"]
+)
 def test_stated_errors_are_those_made(case):
     ratios = errors_over_seeds(case, 40)
     size = np.sqrt(np.mean(ratios**2, axis=0))

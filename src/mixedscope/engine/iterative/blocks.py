@@ -160,10 +160,9 @@ class BlockComplement(Eliminated):
     # -- what probes estimate --------------------------------------------------------------------
 
     def shifts(self) -> Floats:
-        """Orthonormal directions (N, r) that are taken out of probes.
+        """Effects (N, r): every column of an iterated factor as much up at all levels.
 
-        Every column of an iterated factor as much up at all levels: what the columns of other
-        factors, or fixed effects, may take back.
+        That is what the columns of other factors, or fixed effects, may take back.
         """
         sizes = [len(f) for f in self._covariances]
         out = np.zeros((self.crossing.n_columns, sum(sizes)))
@@ -171,12 +170,15 @@ class BlockComplement(Eliminated):
             out[own, sum(sizes[:f]) : sum(sizes[: f + 1])] = np.tile(
                 np.eye(k), ((own.stop - own.start) // k, 1)
             )
-        out = self._times(self._lowers, out, transposed=True)
-        # Sums in one order, whatever the number of threads.
-        for _ in range(2):
-            triangle = np.linalg.cholesky(np.einsum("jr,js->rs", out, out))
-            out = np.einsum("jr,sr->js", out, np.linalg.inv(triangle))
         return out
+
+    def lifted(self, effects: Floats) -> Floats:
+        """Vectors (N, r) in the space of S, of spherical effects of levels."""
+        return self._times(self._lowers, np.ascontiguousarray(effects), transposed=True)
+
+    def lowered(self, v: Floats) -> Floats:
+        """Random effects (N, r) that vectors in the space of S are."""
+        return self._times(self._f, np.ascontiguousarray(v))
 
     def control(self, z: Floats, applied: Floats) -> tuple[Floats, float]:
         """Forms (c,) of directions in ``I - S``, and its trace; `applied` is `product` of z."""

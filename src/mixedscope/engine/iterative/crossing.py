@@ -429,10 +429,16 @@ class Complement(Eliminated):
     # -- what probes estimate --------------------------------------------------------------------
 
     def shifts(self) -> Floats:
-        """Orthonormal directions (N, r) that are taken out of probes: here the shift."""
-        shift = 1.0 / self.scale
-        shift /= np.sqrt(np.einsum("j,j->", shift, shift))
-        return shift[:, None]
+        """Effects (N, r) of all levels of a factor up as much: here one column of ones."""
+        return np.ones((len(self.scale), 1))
+
+    def lifted(self, effects: Floats) -> Floats:
+        """Vectors (N, r) in the space of S, of effects of levels."""
+        return effects / self.scale[:, None]
+
+    def lowered(self, v: Floats) -> Floats:
+        """Effects (N, r) of levels that vectors in the space of S are."""
+        return self.scale[:, None] * v
 
     def control(self, z: Floats, applied: Floats) -> tuple[Floats, float]:
         """Forms (c,) of directions in ``I - S``, and its trace; `applied` is `product` of z."""

@@ -54,6 +54,8 @@ class IterativeSolution:
         Relative covariance factors for the internal units.
     probes : (N, m) array or None
         Random signs; None for what is exact alone.
+    starts : (N, r) array or None
+        With them :func:`mixedscope.engine.iterative.probes.starts`.
 
     Attributes
     ----------
@@ -71,6 +73,7 @@ class IterativeSolution:
         places: Places,
         factors: Sequence[Floats],
         probes: Floats | None,
+        starts: Floats | None = None,
     ) -> None:
         self.crossing, self.places = crossing, places
         self.factors = [np.array(f) for f in factors]
@@ -84,7 +87,8 @@ class IterativeSolution:
         right = [complement.right(self._reduced)]
         tolerances = [np.full(crossing.far.shape[1], EXACT)]
         if probes is not None:
-            self._z, self._n_shifts = directions(complement, probes)
+            assert starts is not None
+            self._z, self._n_shifts = directions(complement, starts, probes)
             right.append(self._z)
             tolerances.append(np.full(self._z.shape[1], PROBED))
         self._first = crossing.far.shape[1]

@@ -14,10 +14,11 @@ from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.design.design import Design, RandomDesign
 from mixedscope.engine.evaluation import Solution
 from mixedscope.engine.gather import containing_levels
+from mixedscope.engine.iterative.blocks import complement_of
 from mixedscope.engine.iterative.clusters import roots_of
 from mixedscope.engine.iterative.crossing import Crossing, Places, crossing_of
 from mixedscope.engine.iterative.probed import ProbedSystem
-from mixedscope.engine.iterative.probes import signs
+from mixedscope.engine.iterative.probes import REFERENCE, signs, starts
 from mixedscope.engine.iterative.solution import IterativeSolution
 from mixedscope.engine.lapack import limited_for
 from mixedscope.engine.system import ProfiledSystem
@@ -119,6 +120,18 @@ class IterativeSystem(ProbedSystem, ProfiledSystem):
             parts.append(np.stack(columns, axis=1).reshape(q * term.size, -1))
         return np.concatenate(parts)
 
+    @cached_property
+    def starts(self) -> Floats:
+        """Effects (N, r) of directions that are taken out of probes; the same for all probes."""
+        at = [REFERENCE * np.eye(f.size) for f in self.factors]
+        return starts(
+            complement_of(
+                self.crossing,
+                at[self.places.eliminated],
+                [at[f] for f, _ in self.places.iterated_columns],
+            )
+        )
+
     @property
     def probed_columns(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """Factors and columns in whose space the probes are: models that share them share these."""
@@ -135,7 +148,9 @@ class IterativeSystem(ProbedSystem, ProfiledSystem):
         last = self._last
         if last is None or not all(map(np.array_equal, last.factors, factors)):
             self._last = None  # its room is needed
-            self._last = last = IterativeSolution(self.crossing, self.places, factors, self.probes)
+            self._last = last = IterativeSolution(
+                self.crossing, self.places, factors, self.probes, self.starts
+            )
         return last
 
     @property

@@ -175,7 +175,7 @@ class IterativeLaplace(Probed, LaplaceObjective):
                 assert self._complement is not None
                 self._found = LaplacePoint(
                     self.system, self.system.standard_factors(theta), modes, self._complement,
-                    self.system.probes,
+                    self.system.probes, self.system.starts,
                 )  # fmt: skip
         return self._found
 

@@ -165,6 +165,8 @@ class LaplacePoint:
     complement : Complement
         Of the system at the modes.
     probes : (N, m) array
+    starts : (N, r) array
+        See :func:`mixedscope.engine.iterative.probes.starts`.
     """
 
     def __init__(
@@ -174,10 +176,11 @@ class LaplacePoint:
         modes: Modes,
         complement: Complement,
         probes: Floats,
+        starts: Floats,
     ) -> None:
         self.system, self.factors = system, list(factors)
         self.modes, self.complement = modes, complement
-        self._z, self._n_shifts = directions(complement, probes)
+        self._z, self._n_shifts = directions(complement, starts, probes)
         self.solves = solve(
             complement.product, complement.variance, self._z,
             np.full(self._z.shape[1], PROBED),

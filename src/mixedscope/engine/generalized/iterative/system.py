@@ -16,7 +16,7 @@ from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.engine.iterative.conjugate import Solves, solve
 from mixedscope.engine.iterative.crossing import Complement, Crossing
 from mixedscope.engine.iterative.probed import ProbedSystem
-from mixedscope.engine.iterative.probes import signs
+from mixedscope.engine.iterative.probes import REFERENCE, signs, starts
 from mixedscope.engine.iterative.system import PROBES
 from mixedscope.engine.kernels import weighted_crossing as kernels
 from mixedscope.engine.kernels.working import fill_slots
@@ -98,6 +98,12 @@ class IterativeGeneralizedSystem(ProbedSystem, GeneralizedSystem):
     def probes(self) -> Floats:
         """Random signs (N, probes), the same at every point."""
         return signs(self.n_iterated, self.n_probes, self.seed)
+
+    @cached_property
+    def starts(self) -> Floats:
+        """Effects (N, r) of directions that are taken out of probes; the same for all probes."""
+        at = [REFERENCE * np.eye(f.size) for f in self.factors]
+        return starts(self.complement(np.ones(self.n), at))
 
     @property
     def probed_columns(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
