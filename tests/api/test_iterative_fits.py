@@ -10,7 +10,7 @@ import pytest
 
 import mixedscope as ms
 from mixedscope.charts.kinds.caterpillar.chart import caterpillar_chart
-from mixedscope.core.errors import ModelError
+from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.optimize import estimated
 
 FORMULA = "y ~ x + (1|u) + (1|i)"
@@ -187,3 +187,45 @@ def test_a_known_sigma_is_kept(data):
     assert found.sigma == 1.1
     np.testing.assert_allclose(found.theta, expected.theta, atol=5e-4)
     assert abs(found.objective - expected.objective) < 0.05
+
+
+def test_tests_without_degrees_of_freedom_are_those_of_the_exact_fit(fit, exact):
+    for df in ("none", "residual"):
+        for one, other in [
+            (fit.test("x = 0", df=df), exact.test("x = 0", df=df)),
+            (fit.anova(df=df), exact.anova(df=df)),
+        ]:
+            assert one["statistic"].to_numpy() == pytest.approx(other["statistic"], rel=2e-3)
+    with pytest.raises(UnsuitedError, match="df='none' gives z and chi-squared"):
+        fit.test("x = 0")
+    with pytest.raises(UnsuitedError, match="'kenward-roger' are not computed by the iterative"):
+        fit.anova(df="kenward-roger")
+
+
+def test_rows_have_all_but_leverages(fit, exact):
+    found, wanted = fit.augment(), exact.augment()
+    assert list(found) == list(wanted)
+    for name in (".fitted", ".resid", ".fixed"):
+        assert found[name].to_numpy() == pytest.approx(wanted[name], abs=2e-3)
+    assert found[[".hat", ".std.resid", ".cooksd"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ({"max_evaluations": 1}, "could still be gained. Allow more evaluations"),
+        ({"max_seconds": 1e-6}, "not checked: stopped at the limit of 1e-06 s (max_seconds)."),
+    ],
+)
+def test_a_fit_that_a_limit_ended_says_so(data, limit, words):
+    certificate = ms.LinearMixedModel(FORMULA, data, solver="iterative").fit(**limit).certificate
+    assert certificate["verdict"] == "not converged"
+    assert words in certificate["words"]
+    assert "ended at an optimum" not in certificate["words"]
+
+
+@pytest.mark.parametrize("name", ["test", "anova"])
+def test_a_method_of_tests_is_df(fit, name):
+    given = ("x = 0",) if name == "test" else ()
+    with pytest.raises(ModelError, match="Did you mean 'df'"):
+        getattr(fit, name)(*given, method="z")

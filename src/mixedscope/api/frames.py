@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from mixedscope.api.diagnostics import FitDiagnostics
@@ -106,7 +107,8 @@ class FitFrames(FitIntervals[M], FitDiagnostics[M]):
             effects included), ``.resid`` (response minus fitted values), ``.hat`` (leverage),
             ``.std.resid`` (residuals over their standard deviations), ``.cooksd`` (Cook's distance
             from leverages, as lme4's ``cooks.distance``; see :meth:`cooks_distance`) and ``.fixed``
-            (response minus marginal residual: ``X beta`` and the offset).
+            (response minus marginal residual: ``X beta`` and the offset). Leverages, and what is
+            made of them, are missing of fits with ``solver="iterative"``, which has none.
         """
         fitted = self.fitted(all_rows=all_rows)
         residuals = self.residuals(all_rows=all_rows)
@@ -115,16 +117,15 @@ class FitFrames(FitIntervals[M], FitDiagnostics[M]):
         at = slice(None) if all_rows else self.model.design.rows
         table = data.iloc[at].copy()
         table.index = fitted.index
-        return table.assign(
-            **{
-                ".fitted": fitted,
-                ".resid": residuals,
+        influence: dict[str, Any] = dict.fromkeys((".hat", ".std.resid", ".cooksd"), np.nan)
+        if self.info.get("solver") != "iterative":
+            influence = {
                 ".hat": self.leverage(all_rows=all_rows),
                 ".std.resid": self.residuals("standardised", all_rows=all_rows),
                 ".cooksd": self.cooks_distance(method="leverage", all_rows=all_rows),
-                ".fixed": fitted + residuals - marginal,
             }
-        )
+        own = {".fitted": fitted, ".resid": residuals, **influence}
+        return table.assign(**own, **{".fixed": fitted + residuals - marginal})
 
 
 def _term(kind: str, term: str, term2: str) -> str:

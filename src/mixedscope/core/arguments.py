@@ -435,6 +435,8 @@ def _unknown(
     other = _ELSEWHERE.get(folded, folded)
     if folded in known:
         hint = f" Did you mean {folded}={named(given[name])}?"
+    elif folded == "method" and "df" in known:
+        hint = " Did you mean 'df'? df='none' gives z and chi-squared."
     elif other in known:
         hint = f" Did you mean {other!r}?"
     elif home := next((door for door in homes if other in _DOORS.get(door, ())), None):

@@ -283,7 +283,12 @@ class GroupEffects:
     @property
     def scale(self) -> Floats:
         """Factors that bring theta to columns of unit root mean square, shape (n_theta,)."""
-        return joined([s.scale(self.column_scale[columns]) for columns, s, _ in self._layout])
+        return self.scale_of(1.0)
+
+    def scale_of(self, unit: float) -> Floats:
+        """Factors that bring theta to columns of this root mean square, shape (n_theta,)."""
+        sizes = self.column_scale / unit
+        return joined([s.scale(sizes[columns]) for columns, s, _ in self._layout])
 
     @property
     def coordinates(self) -> Floats | None:
@@ -291,25 +296,33 @@ class GroupEffects:
 
         These are theta for columns that are not collinear any more, and scaled theta elsewhere.
         """
+        return self.coordinates_of(1.0)
+
+    def coordinates_of(self, unit: float) -> Floats | None:
+        """Those for columns of this root mean square."""
         if all(m is None for m in self.mixing):
             return None
-        out = np.diag(self.scale)
+        out = np.diag(self.scale_of(unit))
         at = 0
         for structure, mixing in zip(self.structures, self.mixing, strict=True):
             own = slice(at, at + structure.n_theta)
             if mixing is not None and structure.entries is not None:
                 rows, cols = structure.entries
-                out[own, own] = mixing[np.ix_(rows, rows)] * (cols[:, None] == cols)
+                out[own, own] = mixing[np.ix_(rows, rows)] * (cols[:, None] == cols) / unit
             at = own.stop
         return out
 
     @property
     def start(self) -> Floats:
         """Theta of the identity for the engine's columns, shape (n_theta,)."""
+        return self.start_of(1.0)
+
+    def start_of(self, unit: float) -> Floats:
+        """That of the identity for columns of this root mean square."""
         identity = joined([s.identity for s in self.structures])
-        coordinates = self.coordinates
+        coordinates = self.coordinates_of(unit)
         if coordinates is None:
-            return identity / self.scale
+            return identity / self.scale_of(unit)
         return inverse_of_lower(coordinates) @ identity
 
     @property

@@ -21,7 +21,7 @@ import numpy as np
 from mixedscope.core.vocabulary import OPTIMA
 from mixedscope.optimize.curvature import Curvature
 from mixedscope.optimize.objective import FloatArray, SmoothObjective, criterion_words
-from mixedscope.optimize.probe_words import probe_words
+from mixedscope.optimize.probe_words import probe_doubt, probe_words
 
 __all__ = [
     "POLISH_TOLERANCE",
@@ -95,6 +95,7 @@ def certificate(
     excess: float = 0.0,
     probe_error: Mapping[str, Any] | None = None,
     left: Left | None = None,
+    stopped: str = "",
 ) -> dict[str, Any]:
     """State the verdict on a fit.
 
@@ -119,6 +120,8 @@ def certificate(
         estimate that was not held against fresh probes is no optimum.
     left : Left, optional
         A lower minimum that was left.
+    stopped : str
+        The limit of evaluations or time that ended the work, in words; empty if none did.
 
     Returns
     -------
@@ -168,6 +171,10 @@ def certificate(
     if endless:
         verdict = "at infinity"
     doubt = "" if residual == "vanishing" else objective.doubt(theta, value, verdict)
+    if probe_error and not doubt and residual != "vanishing" and not endless:
+        cause = str(getattr(objective, "cause_of_errors", ""))
+        left_over = 0.0 if curvature is None else curvature.decrement
+        doubt = probe_doubt(probe_error, criterion_words(objective)[0], left_over, cause)
     if doubt:
         verdict = "not converged"
     if verdict not in OPTIMA:
@@ -187,7 +194,8 @@ def certificate(
         **({"probe_error": dict(probe_error)} if probe_error else {}),
         **({"lower_minimum": _stated(left)} if left is not None else {}),
     }
-    return {**stated, "words": certificate_words(objective, stated, value, limit, excess)}
+    words = certificate_words(objective, stated, value, limit, excess, stopped)
+    return {**stated, "words": words}
 
 
 def certificate_words(
@@ -196,11 +204,12 @@ def certificate_words(
     value: float,
     limit: float | None,
     excess: float,
+    stopped: str = "",
 ) -> str:
     """Put into words what a certificate states, of a fit that ended at this value.
 
     ``limit`` is -inf where the objective falls without bound, which the certificate has as None;
-    ``excess`` is that of `certificate`.
+    ``excess`` and ``stopped`` are those of `certificate`.
     """
     criterion, points = criterion_words(objective)
     edges = dict(zip(objective.theta_names, objective.edges.tolist(), strict=True))
@@ -212,10 +221,11 @@ def certificate_words(
         words = objective.words_at_infinity(stated["at_infinity"])
     words = words or stated.get("doubt", "") or _words(
         stated["verdict"], stated["newton_decrement"], zeros, ends, bool(unidentified),
-        criterion=criterion, points=points,
+        criterion=criterion, points=points, stopped=stopped,
     )  # fmt: skip
     if stated.get("probe_error"):
-        told = probe_words(stated["probe_error"], criterion)
+        is_optimum = stated["verdict"] in OPTIMA
+        told = probe_words(stated["probe_error"], criterion, is_optimum=is_optimum)
         # What is left to be gained of an estimate is less than what is not known of it.
         words = told if stated["verdict"] == "optimum" else f"{words} {told}"
     if unidentified:
@@ -350,12 +360,11 @@ def _words(
     *,
     criterion: str,
     points: str,
+    stopped: str,
 ) -> str:
     if decrement is None:
-        return (
-            "The fit was not checked: it ran out of time, or the slope of the likelihood could "
-            "not be computed here. Treat the estimates as provisional."
-        )
+        why = stopped or f"the slope of the {criterion} could not be computed here"
+        return f"The fit was not checked: {why}. Treat the estimates as provisional."
     left = f"{decrement:.1e}"
     if verdict == "optimum":
         return (

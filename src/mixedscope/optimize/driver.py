@@ -150,6 +150,7 @@ def minimize(
         progress=bool(progress),
     )
     settler = Settler(problem) if by_probes else None
+    stopped = ""
     try:
         try:
             if settler is not None and by_information:
@@ -158,6 +159,7 @@ def minimize(
                 code, message = backend.search(problem, problem.to_x(theta0), resolved, seed)
         except LimitReached as limit:
             code, message = limit.code, limit.message
+            stopped = message
         except EVALUATION_ERRORS:
             # Of the optimiser's own arithmetic, where it was told nothing but stand-ins.
             if problem.best is not None:
@@ -176,6 +178,7 @@ def minimize(
             polisher.run()
             if polisher.limit is not None:
                 code, message = polisher.limit.code, polisher.limit.message
+                stopped = message
         else:
             polisher.measure()
     finally:
@@ -194,6 +197,7 @@ def minimize(
         excess,
         None if settler is None else settler.probe_error,
         polisher.left,
+        stopped,
     )
     return OptimizationResult(
         theta=theta,

@@ -18,8 +18,9 @@ import numpy as np
 from mixedscope.core.seeds import derive_seed
 from mixedscope.optimize.backends.base import Outcome
 from mixedscope.optimize.curvature import Curvature, exact_curvature
+from mixedscope.optimize.hidden_falls import hidden_fall
 from mixedscope.optimize.objective import FloatArray, SmoothObjective
-from mixedscope.optimize.probe_words import APART, TOO_MUCH
+from mixedscope.optimize.probe_words import APART, FAR, TOO_MUCH
 from mixedscope.optimize.problem import EVALUATION_ERRORS, LimitReached, Point, Problem
 from mixedscope.optimize.second_look import APART_FROM, HOPE, HOPEFUL, dips
 
@@ -113,7 +114,8 @@ class Settler:
         ``objective``, that of the objective; ``difference``, of an objective above the optimum by
         no more than that the probes may have got all (`_difference`); ``probes``; ``fresh``, how
         far fresh probes are from them, in standard errors of the difference; ``iterations`` and
-        ``residual`` of the equations. Empty before `run`.
+        ``residual`` of the equations; ``hidden``, only where there is any, how much lower the
+        objective may be elsewhere, see `mixedscope.optimize.hidden_falls`. Empty before `run`.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -170,14 +172,18 @@ class Settler:
         try:
             self._settle_enough()
             for _ in range(_ROUNDS):
-                if not (self._leaves_saddle() or self._is_lower_beyond()):
+                if self._is_hopeless() or not (self._leaves_saddle() or self._is_lower_beyond()):
                     break
                 self._settle_enough()
-            if self._is_lower_elsewhere():
+            if not self._is_hopeless() and self._is_lower_elsewhere():
                 self._settle_enough()
         except LimitReached as limit:
             self.limit = limit
+            # What was measured may have been so elsewhere.
+            self.curvature, self.probe_error = None, {}
         self._make_canonical()
+        if self.limit is not None:
+            self.measure()
 
     # -- steps -----------------------------------------------------------------------------------
 
@@ -185,10 +191,12 @@ class Settler:
         """Settle with as many probes as tell enough."""
         self._settle()
         for _ in range(_AGAIN):
-            if not self._is_unfinished():
+            if self._is_hopeless() or not self._is_unfinished():
                 break
             self._settle()
         while self._is_uncertain() and 2 * self._objective.n_probes <= _MOST_PROBES:
+            if self._is_hopeless():
+                break
             self._double()
             self._settle()
 
@@ -381,10 +389,15 @@ class Settler:
         starts = [p for ray in places.rays for p in dips(problem, here, problem.to_x(ray))]
         starts = [p for p in starts if p.objective < here.objective + HOPE]
         tried = [starts, self._values(others), self._values(places.rivals)]
-        return any(
+        if any(
             self._descends_from(sorted(own, key=lambda p: p.objective)[:HOPEFUL], here)
             for own in tried
-        )
+        ):
+            return True
+        hidden = hidden_fall(problem, here, [p for own in tried for p in own])
+        if hidden > 0.0 and self.probe_error:
+            self.probe_error["hidden"] = hidden
+        return False
 
     def _values(self, thetas: Sequence[FloatArray]) -> list[Point]:
         """Points at thetas (k,) that have a value."""
@@ -439,6 +452,11 @@ class Settler:
         if not told:
             return False
         return self._of_probes > TOO_MUCH or bool(told["fresh"] > APART)
+
+    def _is_hopeless(self) -> bool:
+        """Whether the most probes there may be would leave more open than any estimate may."""
+        share = math.sqrt(self._objective.n_probes / _MOST_PROBES)
+        return bool(self.probe_error) and self._of_probes * share > FAR
 
     def _is_unfinished(self) -> bool:
         """Whether the search, and not the probes, leaves more open than it may."""

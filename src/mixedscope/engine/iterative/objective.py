@@ -22,6 +22,7 @@ from mixedscope.engine.iterative.probed import ERRORS, Probed
 from mixedscope.engine.iterative.probes import covariance_of_means
 from mixedscope.engine.iterative.solution import IterativeSolution
 from mixedscope.engine.iterative.system import IterativeSystem
+from mixedscope.engine.iterative.weights import unit_of_weights, words_of_weights
 from mixedscope.engine.kernels.criterion import residual_weight
 from mixedscope.engine.lapack import limited_for
 from mixedscope.engine.search.searchable import SearchableObjective
@@ -52,6 +53,26 @@ class IterativeObjective(Probed, SearchableObjective):
     parts = (*SearchableObjective.parts, *ERRORS)
 
     system: IterativeSystem
+
+    def __init__(self, system: IterativeSystem, *, reml: bool = False) -> None:
+        super().__init__(system, reml=reml)
+        #: Root mean square of columns that is one where weights are their median.
+        self.unit = unit_of_weights(system.design.weights)
+        if self.unit != 1.0:
+            self.scale = joined([t.scale_of(self.unit) for t in system.terms])
+            self.start = joined([t.start_of(self.unit) for t in system.terms])
+            self.coordinates = self._coordinates()
+
+    def _coordinates(self) -> Floats | None:
+        """Better coordinates than scaled theta where columns are nearly collinear, else None."""
+        own = [t.coordinates_of(self.unit) for t in self.system.terms]
+        if all(c is None for c in own):
+            return None
+        out = np.diag(self.scale)
+        for term, block in zip(self.system.terms, own, strict=True):
+            if block is not None:
+                out[term.theta, term.theta] = block
+        return out
 
     # -- values and slopes -----------------------------------------------------------------------
 
@@ -200,6 +221,8 @@ class IterativeObjective(Probed, SearchableObjective):
 
     def moment_start(self) -> Floats:
         """Theta by moments; see :func:`mixedscope.engine.iterative.starting.moment_start`."""
+        if self.unit != 1.0:  # the moments are those of the few heavy rows
+            return self.start
         from mixedscope.engine.iterative.starting import moment_start
 
         return moment_start(self.system)
@@ -208,10 +231,19 @@ class IterativeObjective(Probed, SearchableObjective):
         """Along standard deviations that vanish; elsewhere two minima were never seen.
 
         Where few levels have most of the rows a minimum at zero may have a lower one beside it.
+        Where weights differ so much that few rows have nearly all of it, everywhere that the exact
+        engines look for all weights that differ.
         """
+        if self.unit != 1.0:
+            return second_look(self, theta, self.unit)
         rays = second_look(self, theta).rays
         vanish = [ray for ray in rays if theta[int(np.argmax(np.ptp(ray, axis=0)))] == 0.0]
         return SecondLook(vanish, [], [])
+
+    @property
+    def cause_of_errors(self) -> str:
+        """What makes probes err by much, in a sentence; empty if nothing is known to."""
+        return words_of_weights(self.system.design.weights)
 
     def use_probes(self, n_probes: int | None) -> None:
         """Use so many probes from now on; None: as many as a fit begins with."""

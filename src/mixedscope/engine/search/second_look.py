@@ -76,13 +76,16 @@ class SecondLook(NamedTuple):
     rivals: Sequence[Floats] = ()
 
 
-def elsewhere(objective: ProfiledObjective, thetas: Floats) -> list[Floats]:
-    """Points (..., k) beside which structures have other minima than those at thetas (..., k)."""
+def elsewhere(objective: ProfiledObjective, thetas: Floats, unit: float = 1.0) -> list[Floats]:
+    """Points (..., k) beside which structures have other minima than those at thetas (..., k).
+
+    ``unit``: see `second_look`.
+    """
     out = []
     for term, _, columns, structure, own in _parts(objective):
         if not structure.hides_directions:  # others have none
             continue
-        scale = structure.scale(term.column_scale[columns])
+        scale = structure.scale(term.column_scale[columns] / unit)
         for part in structure.elsewhere(thetas[..., own], scale):
             point = np.array(thetas, dtype=float)
             point[..., own] = part
@@ -112,10 +115,11 @@ def spread_starts(objective: ProfiledObjective) -> list[Floats]:
     return out
 
 
-def second_look(objective: ProfiledObjective, theta: Floats) -> SecondLook:
+def second_look(objective: ProfiledObjective, theta: Floats, unit: float = 1.0) -> SecondLook:
     """Say where to look for another minimum; nothing where none was ever seen.
 
-    ``theta`` (k,): a minimum, canonical.
+    ``theta`` (k,): a minimum, canonical. ``unit``: root mean square of the columns for which
+    standard deviations are tried.
 
     Rays are tried for single standard deviations that are nearly zero, and for all where weights
     differ; where there are several parameters all standard deviations together are hopeful then.
@@ -135,7 +139,7 @@ def second_look(objective: ProfiledObjective, theta: Floats) -> SecondLook:
             # One parameter is one standard deviation, but for structures that share them.
             if structure.n_theta != size:
                 continue
-            scales = term.column_scale[columns].tolist()
+            scales = (term.column_scale[columns] / unit).tolist()
             for j, place in enumerate(range(own.start, own.stop)):
                 if weighted or abs(theta[place]) * scales[j] < _SMALL:
                     ray = np.tile(theta, (len(sizes), 1))
@@ -146,6 +150,8 @@ def second_look(objective: ProfiledObjective, theta: Floats) -> SecondLook:
         rows = factor.tolist()
         if size < term.size:
             rows = [[rows[i][j] for j in columns] for i in columns]
+        if unit != 1.0:
+            rows = [[entry / unit for entry in row] for row in rows]
         sds = _nearly_singular(rows)
         if sds is None:
             continue
@@ -153,13 +159,13 @@ def second_look(objective: ProfiledObjective, theta: Floats) -> SecondLook:
         larger = least + np.diag(least) * (_LARGER - 1.0)
         for row in [*larger, *(np.full(size, value) for value in _EQUAL)]:
             variances = np.ones(term.size)
-            variances[columns] = row**2
+            variances[columns] = (row * unit) ** 2
             start = theta.copy()
             start[own] = term.nearest_theta(np.diag(variances))[
                 own.start - term.theta.start : own.stop - term.theta.start
             ]
             starts.append(start)
-    hopeful = elsewhere(objective, theta)
+    hopeful = elsewhere(objective, theta, unit)
     if len(theta) > 1:
         identity = np.asarray(objective.start, dtype=float)
         if weighted:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.core.errors import ModelError, suggest
+from mixedscope.core.errors import ModelError, UnsuitedError, suggest
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.hypotheses.approximation import Approximation, Normal, Residual
 from mixedscope.inference.hypotheses.kenward_roger import KenwardRoger
@@ -47,5 +47,15 @@ def df_method(name: str) -> str:
 def approximation(
     name: str, objective: ProfiledObjective, theta: NDArray[np.float64]
 ) -> Approximation:
-    """Small-sample behaviour of the fixed effects of a fit, by a method of `DF_METHODS`."""
-    return DF_METHODS[df_method(name)](objective, theta)
+    """Small-sample behaviour of the fixed effects of a fit, by a method of `DF_METHODS`.
+
+    Raises UnsuitedError for degrees of freedom that the solver of the fit does not compute.
+    """
+    method = DF_METHODS[df_method(name)]
+    if objective.system.design.solver == "iterative" and method not in (Residual, Normal):
+        raise UnsuitedError(
+            f"Degrees of freedom by {method.name!r} are not computed by the iterative engine. "
+            "df='none' gives z and chi-squared, as in large samples, df='residual' t and F; or fit "
+            "the model with solver='exact' or solver='sparse'."
+        )
+    return method(objective, theta)
