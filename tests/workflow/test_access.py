@@ -69,7 +69,7 @@ def opened(browser: Browser, pages: dict[str, Path], name: str, **settings: Any)
     if name == "explorer":
         page.wait(lambda: page.js(READY), "pictures", 120.0)
     elif name == "chart":
-        page.wait(lambda: page.js("document.querySelector('#chart svg') !== null"), "the chart")
+        page.wait(lambda: page.js("document.querySelector('#chart details') !== null"), "its menu")
     return page
 
 

@@ -193,7 +193,9 @@ _DRAW: Final = """
   // No type is smaller than it is drawn: what is wider than the window scrolls, and says so.
   Object.assign(drawing.style, {width: `${root.dataset.scale * own}px`, minWidth: `${own}px`});
   new ResizeObserver(() => {
-    const isWide = root.scrollWidth > root.clientWidth;
+    // The drawing alone: a menu that is open may stand beyond it.
+    const end = drawing.getBoundingClientRect().right - root.getBoundingClientRect().left;
+    const isWide = end + root.scrollLeft > root.clientWidth + 0.5;
     document.getElementById("wide").hidden = !isWide;
     if (isWide) root.tabIndex = 0;
     else root.removeAttribute("tabindex");
