@@ -68,9 +68,11 @@ class ProfiledObjective(ABC):
     lower : (k,) array
         0 where the sign of theta is a convention, else minus infinity.
     scale : (k,) array
-        ``theta * scale`` is theta for columns of unit root mean square.
+        ``theta * scale`` is theta for columns of unit root mean square, or that of `unit`.
     edges : (k,) array
         Sizes of theta at which a covariance is singular; NaN where there are none.
+    unit : float
+        Root mean square of the columns that start, scale and coordinates are for.
     columns : (k,) array of int
         Which parameters are entries of one column of a factor; -1 for those of none.
     parts : tuple of str
@@ -79,6 +81,8 @@ class ProfiledObjective(ABC):
 
     parts: tuple[str, ...] = ("sigma", "log_det", "residual_ss", "penalty")
 
+    unit: float = 1.0
+
     compiling_seconds = staticmethod(compiling_seconds)
 
     def __init__(self, system: ProfiledSystem, *, reml: bool = False) -> None:
@@ -86,9 +90,9 @@ class ProfiledObjective(ABC):
         self.reml = reml
         self.theta_names = tuple(name for t in system.terms for name in t.theta_names())
         self.beta_names = system.fixed_names
-        self.start = joined([t.start for t in system.terms])
+        self.start = joined([t.start_of(self.unit) for t in system.terms])
         self.lower = joined([t.lower for t in system.terms])
-        self.scale = joined([t.scale for t in system.terms])
+        self.scale = joined([t.scale_of(self.unit) for t in system.terms])
         self.edges = joined([t.edges for t in system.terms])
         self.columns = numbered_apart([t.columns for t in system.terms])
         # Only REML asks for what the basis leaves out of the fixed effects' determinant.
@@ -277,7 +281,7 @@ class ProfiledObjective(ABC):
     @cached_property
     def coordinates(self) -> Floats | None:
         """Better coordinates than scaled theta where columns are nearly collinear, else None."""
-        own = [t.coordinates for t in self.system.terms]
+        own = [t.coordinates_of(self.unit) for t in self.system.terms]
         if all(c is None for c in own):
             return None
         out = np.diag(self.scale)

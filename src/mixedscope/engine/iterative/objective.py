@@ -55,24 +55,9 @@ class IterativeObjective(Probed, SearchableObjective):
     system: IterativeSystem
 
     def __init__(self, system: IterativeSystem, *, reml: bool = False) -> None:
-        super().__init__(system, reml=reml)
-        #: Root mean square of columns that is one where weights are their median.
+        # That of columns which is one where weights are their median.
         self.unit = unit_of_weights(system.design.weights)
-        if self.unit != 1.0:
-            self.scale = joined([t.scale_of(self.unit) for t in system.terms])
-            self.start = joined([t.start_of(self.unit) for t in system.terms])
-            self.coordinates = self._coordinates()
-
-    def _coordinates(self) -> Floats | None:
-        """Better coordinates than scaled theta where columns are nearly collinear, else None."""
-        own = [t.coordinates_of(self.unit) for t in self.system.terms]
-        if all(c is None for c in own):
-            return None
-        out = np.diag(self.scale)
-        for term, block in zip(self.system.terms, own, strict=True):
-            if block is not None:
-                out[term.theta, term.theta] = block
-        return out
+        super().__init__(system, reml=reml)
 
     # -- values and slopes -----------------------------------------------------------------------
 
@@ -234,10 +219,10 @@ class IterativeObjective(Probed, SearchableObjective):
         Where weights differ so much that few rows have nearly all of it, everywhere that the exact
         engines look for all weights that differ.
         """
+        look = second_look(self, theta)
         if self.unit != 1.0:
-            return second_look(self, theta, self.unit)
-        rays = second_look(self, theta).rays
-        vanish = [ray for ray in rays if theta[int(np.argmax(np.ptp(ray, axis=0)))] == 0.0]
+            return look
+        vanish = [ray for ray in look.rays if theta[int(np.argmax(np.ptp(ray, axis=0)))] == 0.0]
         return SecondLook(vanish, [], [])
 
     @property

@@ -76,16 +76,13 @@ class SecondLook(NamedTuple):
     rivals: Sequence[Floats] = ()
 
 
-def elsewhere(objective: ProfiledObjective, thetas: Floats, unit: float = 1.0) -> list[Floats]:
-    """Points (..., k) beside which structures have other minima than those at thetas (..., k).
-
-    ``unit``: see `second_look`.
-    """
+def elsewhere(objective: ProfiledObjective, thetas: Floats) -> list[Floats]:
+    """Points (..., k) beside which structures have other minima than those at thetas (..., k)."""
     out = []
     for term, _, columns, structure, own in _parts(objective):
         if not structure.hides_directions:  # others have none
             continue
-        scale = structure.scale(term.column_scale[columns] / unit)
+        scale = structure.scale(term.column_scale[columns] / objective.unit)
         for part in structure.elsewhere(thetas[..., own], scale):
             point = np.array(thetas, dtype=float)
             point[..., own] = part
@@ -115,11 +112,11 @@ def spread_starts(objective: ProfiledObjective) -> list[Floats]:
     return out
 
 
-def second_look(objective: ProfiledObjective, theta: Floats, unit: float = 1.0) -> SecondLook:
+def second_look(objective: ProfiledObjective, theta: Floats) -> SecondLook:
     """Say where to look for another minimum; nothing where none was ever seen.
 
-    ``theta`` (k,): a minimum, canonical. ``unit``: root mean square of the columns for which
-    standard deviations are tried.
+    ``theta`` (k,): a minimum, canonical. Standard deviations are those for columns of the unit of
+    the objective.
 
     Rays are tried for single standard deviations that are nearly zero, and for all where weights
     differ; where there are several parameters all standard deviations together are hopeful then.
@@ -128,7 +125,7 @@ def second_look(objective: ProfiledObjective, theta: Floats, unit: float = 1.0) 
     weights differ and there are several parameters, the identity and `spread_starts` are starts
     too. What structures know of themselves is hopeful, see `elsewhere`.
     """
-    weighted = has_unequal_weights(objective)
+    weighted, unit = has_unequal_weights(objective), objective.unit
     rays: list[Floats] = []
     starts: list[Floats] = []
     sizes = _RAY if weighted else _NEAR
@@ -165,7 +162,7 @@ def second_look(objective: ProfiledObjective, theta: Floats, unit: float = 1.0) 
                 own.start - term.theta.start : own.stop - term.theta.start
             ]
             starts.append(start)
-    hopeful = elsewhere(objective, theta, unit)
+    hopeful = elsewhere(objective, theta)
     if len(theta) > 1:
         identity = np.asarray(objective.start, dtype=float)
         if weighted:
